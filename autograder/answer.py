@@ -1,0 +1,177 @@
+"""Answers: everything the referee needs to know of what a student's object did with one case."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from .case import Case
+from .forbidden import Recorder
+from .spec import Spec
+from .tree import Opaque, Tree, leaves, map_leaves
+
+__all__ = ["Answer", "Failure", "observe", "play"]
+
+_PACKAGE = str(Path(__file__).parent)
+_TORCH = str(Path(torch.__file__).parent)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception that ended an answer early."""
+
+    type_name: str
+    """The exception's type: ``RuntimeError``."""
+    message: str
+    """The exception's message, cut to a few hundred characters."""
+    line: str = ""
+    """The line of the student's code in which it was raised, if known."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one case; holds arrays and plain values only, so that it can cross a wire."""
+
+    outputs: Tree = None
+    """What the object returned."""
+    gradients: Mapping[str, torch.Tensor | None] = field(default_factory=dict)
+    """The gradient with respect to each asked-for input, by path; ``None`` if there is none."""
+    parameters: Mapping[str, tuple[int, ...]] | None = None
+    """The parameters a module registered, with their shapes; ``None`` for anything else."""
+    modified: Sequence[str] = ()
+    """Paths of the inputs that were changed in place."""
+    forbidden: Sequence[str] = ()
+    """Dotted names of the forbidden functions that were called."""
+    failure: Failure | None = None
+    """The exception that ended it, if one did."""
+    backward_failed: bool = False
+    """Whether the exception came from the backward pass, after good outputs."""
+    callable: bool = True
+    """Whether the object could be called at all."""
+
+
+def play(spec: Spec, student: Any, case: Case) -> Answer:
+    """Let a student's object answer one case and record all that the referee asks about.
+
+    Args:
+        spec: the question.
+        student: the function or class handed in.
+        case: the inputs; they stay as they are, the object gets a copy.
+
+    Returns:
+        The answer; any exception the object raises is recorded in it.
+
+    Raises:
+        KeyboardInterrupt: the only exception that passes, so that people can stop a long run.
+    """
+    if not callable(student):
+        return Answer(outputs=Opaque(type(student).__name__), callable=False)
+    found: dict[str, tuple[int, ...]] | None = None
+
+    def function(given: Case) -> Tree:
+        nonlocal found
+        built = spec.build(student, given)
+        expected = spec.parameters(given)
+        if expected is not None and isinstance(built, nn.Module):
+            found = {name: tuple(value.shape) for name, value in built.named_parameters()}
+            if found != expected:
+                return None  # The state does not fit into this module, so there is nothing to run.
+        return spec.call(built, given)
+
+    with Recorder(spec.forbids) as recorder:
+        answer = observe(function, spec, case)
+    return Answer(**{**vars(answer), "parameters": found, "forbidden": tuple(recorder.called)})
+
+
+def observe(
+    function: Callable[[Case], Tree], spec: Spec, case: Case, *, backward: bool = True
+) -> Answer:
+    """Run a function on a copy of a case, forward and backward, and record what happens.
+
+    The gradients are those of a fixed weighted sum of all floating outputs, with weights that
+    differ from entry to entry so that no two mistakes cancel.
+
+    Args:
+        function: answers a case: a student's object, the reference or a misconception.
+        spec: says which gradients are wanted.
+        case: the inputs; they stay as they are.
+        backward: whether to find the gradients too.
+    """
+    originals: dict[str, torch.Tensor] = {}
+    copies: dict[str, torch.Tensor] = {}
+
+    def copy(path: str, leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        original = leaf.detach().clone()
+        if backward and path.split(".")[0] in spec.gradients and original.is_floating_point():
+            original.requires_grad_()
+        originals[path] = original
+        # The object gets a non-leaf clone: it may work in place, which is reported, not a crash.
+        copies[path] = original.clone()
+        return copies[path]
+
+    given = Case(case.label, **map_leaves(copy, dict(case)))
+    try:
+        with torch.enable_grad():
+            outputs = function(given)
+        kept = map_leaves(_detached, outputs)
+    except (Exception, SystemExit) as error:
+        return Answer(failure=_failure(error))
+    modified = tuple(
+        path
+        for path, original in originals.items()
+        if not torch.equal(original.detach(), copies[path].detach())
+    )
+    wanted = {path: value for path, value in originals.items() if value.requires_grad}
+    try:
+        gradients = _gradients(outputs, wanted)
+    except Exception as error:
+        failure = _failure(error)
+        return Answer(outputs=kept, modified=modified, failure=failure, backward_failed=True)
+    return Answer(outputs=kept, gradients=gradients, modified=modified)
+
+
+def _gradients(outputs: Tree, wanted: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor | None]:
+    terms = []
+    for k, (_, leaf) in enumerate(leaves(outputs)):
+        if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() and leaf.requires_grad:
+            steps = torch.arange(leaf.numel(), dtype=torch.float64)
+            weights = torch.cos(1.7 * steps + k + 1.0).reshape(leaf.shape).to(leaf.dtype)
+            terms.append((leaf * weights).sum().to(torch.float64))
+    if not terms or not wanted:
+        return dict.fromkeys(wanted)
+    total = torch.stack(terms).sum()
+    found = torch.autograd.grad(total, list(wanted.values()), allow_unused=True)
+    return dict(zip(wanted, found, strict=True))
+
+
+def _detached(path: str, leaf: Any) -> Any:
+    if isinstance(leaf, torch.Tensor):
+        # A plain tensor, whatever subclass came back: nothing of the student's is run later.
+        return leaf.detach().as_subclass(torch.Tensor).clone()
+    if leaf is None or type(leaf) in (bool, int, float, str):
+        return leaf
+    return Opaque(f"{type(leaf).__module__}.{type(leaf).__qualname__}".removeprefix("builtins."))
+
+
+def _failure(error: BaseException) -> Failure:
+    message = str(error).strip()
+    return Failure(type(error).__name__, message[:400], _student_line(error))
+
+
+def _student_line(error: BaseException) -> str:
+    """Find the innermost line outside this package, torch and the standard library."""
+    for frame, number in reversed(list(traceback.walk_tb(error.__traceback__))):
+        filename = frame.f_code.co_filename
+        if not filename.startswith((_PACKAGE, _TORCH, sys.base_prefix, "<frozen")):
+            return linecache.getline(filename, number).strip()
+    return ""

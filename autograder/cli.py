@@ -1,0 +1,264 @@
+"""The command ``autograder``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from .errors import AutograderError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Release, grade and report PyTorch exercises that grade themselves, inside nbgrader.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="Exit codes: 0 all is well · 1 something was found to be wrong · 2 the command could not "
+    "be carried out · 130 interrupted.",
+)
+out = Console()
+err = Console(stderr=True)
+
+CourseOption = Annotated[
+    Path,
+    typer.Option(
+        help="The nbgrader course directory, which holds nbgrader_config.py; by default the "
+        "current folder, or the folder exercises in it.",
+        show_default=False,
+    ),
+]
+AssignmentArgument = Annotated[
+    str, typer.Argument(help="The assignment's name: its folder in source/.", show_default=False)
+]
+
+
+@app.command()
+def release(assignment: AssignmentArgument, course: CourseOption = Path()) -> None:
+    """Make the student's version of an assignment: solutions out, checks in.
+
+    It does what “nbgrader generate_assignment” does, after looking over notebook and specs.
+    """
+    from .course import Course
+    from .grading import release as make
+
+    folder = make(Course(course), assignment)
+    out.print(f"Released: {folder}", soft_wrap=True, highlight=False)
+
+
+@app.command("sample-class")
+def sample_class(assignment: AssignmentArgument, course: CourseOption = Path()) -> None:
+    """Hand in the sample class: made-up submissions with every mistake that the specs name.
+
+    They land in submitted/, where real submissions go, so use it in a course of its own; a student
+    with one of the made-up names is overwritten.
+    """
+    from .course import Course
+    from .students import hand_in, read_class
+
+    here = Course(course)
+    students = read_class(here.source(assignment))
+    for student in students:
+        hand_in(
+            student,
+            here.folder("release", ".", assignment),
+            here.folder("submitted", student.name, assignment),
+        )
+    out.print(f"{len(students)} submissions handed in: {here.folder('submitted', '', '')}")
+
+
+@app.command()
+def grade(
+    assignment: AssignmentArgument,
+    course: CourseOption = Path(),
+    student: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer reads this at run time, on Python 3.10 too
+        typer.Option(help="Grade only this student; may be given several times."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Grade unchanged submissions again.")
+    ] = False,
+) -> None:
+    """Grade a class: gradebook, feedback pages, grades.csv and report.html.
+
+    Unchanged submissions are skipped, so an interrupted run is finished by running it again.
+    """
+    from .course import Course
+    from .grading import Row
+    from .grading import grade as grade_class
+
+    here = Course(course)
+    here.source(assignment)
+    students = here.submitted(assignment)
+    for path in here.misplaced():
+        err.print(
+            f"[yellow]Not graded:[/] {escape(str(path))}: there is no assignment of that name.",
+            soft_wrap=True,
+        )
+    if student:
+        from .errors import CourseError, suggestion
+
+        for name in student:
+            if name not in students:
+                raise CourseError(
+                    f"“{name}” has not handed in “{assignment}”. " + suggestion(name, students)
+                )
+        students = student
+    rows: list[Row] = []
+    with _progress() as progress:
+        task = progress.add_task(f"Grading {assignment}", total=len(students))
+        for row in grade_class(here, assignment, students, force=force):
+            rows.append(row)
+            progress.update(task, advance=1, description=f"Graded {row.student}")
+    _table(rows)
+    fresh = sum(row.fresh for row in rows)
+    out.print(f"{fresh} graded, {len(rows) - fresh} unchanged since they were graded.")
+    _write_report(here, assignment)
+    out.print(f"Feedback pages: {here.folder('feedback', '*', assignment)}", soft_wrap=True)
+    out.print(f"Gradebook:      {here.directory.db_url}", soft_wrap=True)
+    if any(row.failure for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(assignment: AssignmentArgument, course: CourseOption = Path()) -> None:
+    """Write grades.csv and report.html again, from the gradebook and the verdicts."""
+    from .course import Course
+
+    here = Course(course)
+    here.notebooks(assignment)
+    _write_report(here, assignment)
+
+
+@app.command()
+def prove(
+    assignments: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="The assignments; all of them by default.", show_default=False),
+    ] = None,
+    course: CourseOption = Path(),
+    seeds: Annotated[int, typer.Option(min=1, help="On how many seeds each claim is tested.")] = 20,
+) -> None:
+    """Prove that the checks are right, before a student meets them.
+
+    The worked solution earns full marks, the untouched notebook nothing, every misconception is
+    rejected and named and taken for no other, and no verdict depends on the seed.
+    """
+    from .course import Course
+    from .prove import claims, proofs
+
+    here = Course(course)
+    failed = 0
+    table = Table("assignment", "question", "claims", "failed", box=None, header_style="bold")
+    for assignment in assignments or here.assignments():
+        wanted = list(claims(here.source(assignment)))
+        counts: dict[str, list[int]] = {}
+        with _progress() as progress:
+            task = progress.add_task(f"Proving {assignment}", total=len(wanted))
+            for proof in proofs(wanted, seeds):
+                progress.advance(task)
+                count = counts.setdefault(proof.claim.question, [0, 0])
+                count[0] += 1
+                if proof.failure:
+                    count[1] += 1
+                    failed += 1
+                    err.print(
+                        f"[red]✗[/] {assignment} / {proof.claim.question}: "
+                        f"{escape(proof.claim.statement)} {escape(proof.failure)}",
+                        soft_wrap=True,
+                    )
+        for question, (total, wrong) in counts.items():
+            table.add_row(assignment, question, str(total), str(wrong))
+    out.print(table)
+    if failed:
+        raise typer.Exit(1)
+    out.print(f"[green]✓[/] Every claim holds on {seeds} seeds.")
+
+
+@app.command()
+def doctor(course: CourseOption = Path()) -> None:
+    """Try all that grading needs on this machine, and say what is missing."""
+    from .doctor import examine
+
+    marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: "·"}
+    failed = False
+    for finding in examine(course):
+        failed = failed or finding.ok is False
+        table = Table.grid(padding=(0, 1))
+        table.add_column(width=1)
+        table.add_column(width=24)
+        table.add_column(overflow="fold")
+        table.add_row(marks[finding.ok], finding.what, escape(finding.detail))
+        out.print(table)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+    )
+
+
+def _table(rows: list) -> None:  # type: ignore[type-arg]
+    table = Table("student", "score", "what was wrong", header_style="bold", box=None)
+    table.columns[0].no_wrap = True
+    table.columns[1].justify = "right"
+    for row in rows:
+        full = row.score == row.max_score
+        colour = "green" if full else "yellow" if row.score else "red"
+        reasons = "\n".join(row.reasons)
+        table.add_row(
+            escape(row.student),
+            f"[{colour}]{row.score:g}/{row.max_score:g}[/]",
+            escape(reasons) if reasons else "[dim]nothing[/]",
+        )
+    out.print(table)
+
+
+def _write_report(course, assignment: str) -> None:  # type: ignore[no-untyped-def]
+    from .grading import rows
+    from .report import write
+
+    grades, page = write(
+        course, assignment, rows(course, assignment), course.root / "reports" / assignment
+    )
+    out.print(f"Grades:         {grades}", soft_wrap=True)
+    out.print(f"Report:         {page}", soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command, and show errors as one message."""
+    try:
+        app()
+    except AutograderError as error:
+        err.print(f"[red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("Interrupted. What was done is kept; run the same command again to finish.")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""The course directory: an ordinary nbgrader course, seen from our commands."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.apps import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+from .errors import AutograderError, CourseError, suggestion
+from .loader import CHECKS_FILE
+from .seeds import course_secret
+
+__all__ = ["CONFIG_FILE", "Course", "submission_digest"]
+
+CONFIG_FILE = "nbgrader_config.py"
+"""Marks a folder as an nbgrader course directory."""
+
+
+class Course:
+    """An nbgrader course directory with its configuration.
+
+    Args:
+        root: a folder with an ``nbgrader_config.py``, or one that has such a folder ``exercises``.
+
+    Raises:
+        CourseError: if there is no such folder, or its configuration fails.
+    """
+
+    def __init__(self, root: Path) -> None:
+        found = [path for path in (root, root / "exercises") if (path / CONFIG_FILE).is_file()]
+        if not found:
+            raise CourseError(
+                f"There is no {CONFIG_FILE} in {root.absolute()} nor in its folder exercises; "
+                "name the course directory with --course."
+            )
+        self.root = found[0].resolve()
+        self.config: Config = self._load()
+        self.directory = CourseDirectory(config=self.config)
+        self.api = NbGraderAPI(self.directory, config=self.config)
+        # What nbgrader logs while it works is captured and told where it matters.
+        logging.getLogger("traitlets").setLevel(logging.CRITICAL)
+
+    def _load(self) -> Config:
+        try:
+            config = PyFileConfigLoader(CONFIG_FILE, str(self.root)).load_config()
+        except AutograderError:
+            raise
+        except Exception as error:
+            raise CourseError(
+                f"{self.root / CONFIG_FILE} fails: {type(error).__name__}: {error}"
+            ) from error
+        config.CourseDirectory.root = str(self.root)
+        return config
+
+    def folder(self, step: str, student: str, assignment: str) -> Path:
+        """Return the folder of an assignment in one of nbgrader's steps.
+
+        Args:
+            step: ``source``, ``release``, ``submitted``, ``autograded`` or ``feedback``.
+            student: the student's id, or ``.`` for the instructor's own folders.
+            assignment: the assignment's name.
+        """
+        directory = getattr(self.directory, f"{step}_directory")
+        return Path(self.directory.format_path(directory, student, assignment))
+
+    def source(self, assignment: str) -> Path:
+        """Return an assignment's source folder.
+
+        Raises:
+            CourseError: if there is no such assignment; the message suggests the nearest.
+        """
+        folder = self.folder("source", ".", assignment)
+        if not folder.is_dir():
+            raise CourseError(
+                f"There is no assignment “{assignment}” in {folder.parent.resolve()}. "
+                + suggestion(assignment, self.assignments())
+            )
+        return folder
+
+    def assignments(self) -> list[str]:
+        """List the names of all assignments."""
+        folders = self.folder("source", ".", "*").parent.glob("*/")
+        return sorted(folder.name for folder in folders if not folder.name.startswith("."))
+
+    def submitted(self, assignment: str) -> list[str]:
+        """List the students who handed an assignment in."""
+        parent = self.folder("submitted", "*", assignment)
+        pattern = str(parent.relative_to(self.root))
+        position = parent.parts.index("*")
+        return sorted(path.parts[position] for path in self.root.glob(pattern) if path.is_dir())
+
+    def misplaced(self) -> list[Path]:
+        """List submitted folders whose name is no assignment."""
+        pattern = str(self.folder("submitted", "*", "*").relative_to(self.root))
+        known = self.assignments()
+        return sorted(
+            path for path in self.root.glob(pattern) if path.is_dir() and path.name not in known
+        )
+
+    @contextmanager
+    def gradebook(self) -> Iterator[Gradebook]:
+        """Open the gradebook.
+
+        Raises:
+            CourseError: if it cannot be opened.
+        """
+        try:
+            gradebook = Gradebook(self.directory.db_url, self.directory.course_id)
+        except Exception as error:
+            raise CourseError(
+                f"The gradebook {self.directory.db_url} cannot be opened: {error}"
+            ) from error
+        with gradebook:
+            yield gradebook
+
+    def notebooks(self, assignment: str) -> list[str]:
+        """List the names of an assignment's notebooks, as the gradebook knows them.
+
+        Raises:
+            CourseError: if the assignment has not been released.
+        """
+        with self.gradebook() as gradebook:
+            try:
+                return sorted(book.name for book in gradebook.find_assignment(assignment).notebooks)
+            except MissingEntry:
+                raise CourseError(
+                    f"The assignment “{assignment}” is not in the gradebook yet; "
+                    f"run: autograder release {assignment}"
+                ) from None
+
+    def digest(self, assignment: str, student: str, notebook: str) -> str:
+        """Digest all that a grade depends on; see :func:`submission_digest`."""
+        return submission_digest(self.directory, assignment, student, notebook)
+
+
+def submission_digest(
+    directory: CourseDirectory, assignment: str, student: str, notebook: str
+) -> str:
+    """Digest all that the grade of a submitted notebook depends on.
+
+    Args:
+        directory: the course.
+        assignment: the assignment's name.
+        student: the student's id.
+        notebook: the notebook's name, without ``.ipynb``.
+
+    Returns:
+        A SHA-256 that changes when the submission, the assignment's source, its specs, the course's
+        secret, this package or torch changes.
+    """
+    digest = hashlib.sha256(course_secret(Path(directory.root)))
+    source = Path(directory.format_path(directory.source_directory, ".", assignment))
+    submitted = Path(directory.format_path(directory.submitted_directory, student, assignment))
+    package = sorted(Path(__file__).parent.glob("*.py"))
+    files = [submitted / f"{notebook}.ipynb", source / f"{notebook}.ipynb", source / CHECKS_FILE]
+    for path in [*files, *package]:
+        content = path.read_bytes() if path.exists() else b""
+        digest.update(hashlib.sha256(content).digest())
+    digest.update(torch.__version__.encode())
+    return digest.hexdigest()
+
+
+def failure_of(result: dict[str, Any]) -> str | None:
+    """Say in one sentence why a step of nbgrader failed, or ``None`` if it did not."""
+    if result["success"]:
+        return None
+    lines = [line.strip() for line in (result.get("error") or "").splitlines() if line.strip()]
+    log = [line for line in (result.get("log") or "").splitlines() if "ERROR" in line]
+    text = lines[-1] if lines else log[-1] if log else "nbgrader does not say why"
+    return text.split("ERROR] ")[-1]

@@ -1,0 +1,155 @@
+"""Proof that the checks of an assignment are right, before any student meets them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .answer import Answer, observe, play
+from .case import Case
+from .loader import load_specs
+from .referee import draw_cases, explanations, judge
+from .spec import Misconception, Spec
+from .students import Student, objects_of, read_class
+from .verdict import Verdict
+
+__all__ = ["Claim", "claims", "proofs"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that must hold for an assignment's checks."""
+
+    question: str
+    """The question's name."""
+    statement: str
+    """What must hold, in one sentence."""
+    test: Callable[[int], str]
+    """Tests it on the cases of a seed: returns what is wrong, or an empty text."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What came of a claim."""
+
+    claim: Claim
+    """The claim."""
+    failure: str
+    """The first thing that was wrong, with its seed; empty if the claim held on every seed."""
+
+
+def claims(folder: Path) -> Iterator[Claim]:
+    """List all that must hold for an assignment.
+
+    Args:
+        folder: the assignment's folder.
+
+    Raises:
+        AutograderError: if its specs, its notebook or its sample class cannot be read.
+    """
+    specs = load_specs(folder)
+    students = read_class(folder)
+    objects = {
+        student.name: objects_of(student, folder)
+        for student in students
+        if "undecided" not in student.expect.values()  # An endless loop would never end here.
+    }
+    for question, spec in specs.items():
+        made = set()
+        for student in students:
+            expected = student.expect.get(question, "passed")
+            made.add(expected)
+            # A student's other questions are the worked solution once more.
+            relevant = expected != "passed" or question in student.expect or not student.expect
+            if student.name in objects and relevant:
+                yield Claim(
+                    question,
+                    f"The student “{student.name}” gets the verdict “{expected}”.",
+                    partial(_student, spec, objects[student.name][question], student, expected),
+                )
+        for misconception in spec.misconceptions:
+            name = misconception.name
+            yield Claim(
+                question,
+                f"The misconception “{name}” is rejected and named, and no other fits.",
+                partial(_misconception, spec, misconception),
+            )
+            if name not in made:
+                yield Claim(
+                    question,
+                    f"Some student of the sample class makes the mistake “{name}”.",
+                    lambda seed: "students.yml has no student who expects it",
+                )
+
+
+def proofs(all_claims: list[Claim], seeds: int) -> Iterator[Proof]:
+    """Test claims one after another.
+
+    Args:
+        all_claims: the claims.
+        seeds: on how many seeds each is tested.
+    """
+    for claim in all_claims:
+        failure = ""
+        for seed in range(seeds):
+            with _quiet():
+                wrong = claim.test(seed)
+            if wrong:
+                failure = f"seed {seed}: {wrong}"
+                break
+        yield Proof(claim, failure)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    sink = io.StringIO()
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(sink),
+        contextlib.redirect_stderr(sink),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def outcome(verdict: Verdict) -> str:
+    """Say in one word what a verdict is, as ``students.yml`` does."""
+    if verdict.passed:
+        return "passed"
+    if verdict.misconception:
+        return verdict.misconception
+    return verdict.rung.value if verdict.rung else "undecided"
+
+
+def _student(spec: Spec, obj: Any, student: Student, expected: str, seed: int) -> str:
+    verdict = judge(spec, seed, partial(play, spec, obj), public=True)
+    if outcome(verdict) != expected:
+        return f"the verdict is “{outcome(verdict)}”: {verdict.reason}"
+    if student.name == "solved" and verdict.points != spec.points:
+        return f"the worked solution earns {verdict.points:g} of {spec.points:g} points"
+    if student.name == "untouched" and verdict.points != 0:
+        return f"the untouched notebook earns {verdict.points:g} points"
+    return ""
+
+
+def _misconception(spec: Spec, misconception: Misconception, seed: int) -> str:
+    def player(case: Case) -> Answer:
+        answer = observe(misconception.answer, spec, case)
+        return Answer(**{**vars(answer), "parameters": spec.parameters(case)})
+
+    verdict = judge(spec, seed, player, public=True)
+    if verdict.passed:
+        return "it passes"
+    if verdict.misconception != misconception.name:
+        return f"it is taken for “{outcome(verdict)}”: {verdict.reason}"
+    assert verdict.rung is not None
+    cases = draw_cases(spec, seed)
+    fitting = explanations(spec, cases, [player(case) for case in cases], verdict.rung)
+    others = [other.name for other in fitting if other.name != misconception.name]
+    return f"it cannot be told from “{others[0]}”" if others else ""

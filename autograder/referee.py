@@ -1,0 +1,154 @@
+"""The referee: the trusted side, which draws the cases, holds the reference and decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from gettext import ngettext
+
+from .answer import Answer, observe
+from .case import Case, Draw
+from .errors import SpecError
+from .ladder import Finding, climb, rungs_of
+from .spec import Misconception, Spec
+from .verdict import Rung, Verdict
+
+__all__ = ["draw_cases", "explanations", "judge"]
+
+Player = Callable[[Case], Answer]
+"""Answers a case on the student's behalf: in this process, or at the far end of a wire."""
+
+
+def draw_cases(spec: Spec, seed: int) -> list[Case]:
+    """Draw a question's cases.
+
+    Raises:
+        SpecError: if the spec cannot draw them, or draws none.
+    """
+    try:
+        cases = list(spec.cases(Draw(seed)))
+    except Exception as error:
+        raise SpecError(
+            f"The spec “{spec.name}” cannot draw its cases: {type(error).__name__}: {error}."
+        ) from error
+    if not cases:
+        raise SpecError(f"The spec “{spec.name}” draws no case.")
+    return cases
+
+
+def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
+    """Decide on one question.
+
+    Args:
+        spec: the question.
+        seed: seeds the cases.
+        player: answers them for the student.
+        public: whether the seed may be told.
+
+    Returns:
+        The verdict: full points if every case is right on every rung; otherwise what went wrong in
+        the smallest failing case, and the misconception that explains all answers, if one does.
+
+    Raises:
+        SpecError: if the spec itself is broken, which is never the student's fault.
+    """
+    cases = draw_cases(spec, seed)
+    expected = [_reference(spec, case) for case in cases]
+    answers: list[Answer] = []
+    findings: list[Finding | None] = []
+    for case, right in zip(cases, expected, strict=True):
+        answer = player(case)
+        answers.append(answer)
+        findings.append(climb(spec, answer, right, spec.parameters(case)))
+        if not answer.callable:
+            break
+    tested = rungs_of(spec, module=spec.parameters(cases[0]) is not None)
+    failed = [i for i, finding in enumerate(findings) if finding is not None]
+    if not failed:
+        return Verdict(
+            spec.name,
+            spec.title,
+            points=spec.points,
+            max_points=spec.points,
+            passed=True,
+            reason=_passed(spec, len(cases)),
+            cases=len(cases),
+            tested=tested,
+        )
+    # The lowest rung first, as somebody who mends code would; then the smallest case.
+    worst = min(failed, key=lambda i: (_finding(findings[i]).rung.height, cases[i].numel()))
+    finding = _finding(findings[worst])
+    found = explanations(spec, cases, answers, finding.rung)
+    named = found[0] if found else None
+    return Verdict(
+        spec.name,
+        spec.title,
+        points=round(spec.points * spec.partial_credit.get(finding.rung, 0.0), 2),
+        max_points=spec.points,
+        passed=False,
+        reason=finding.reason,
+        rung=finding.rung,
+        misconception=named.name if named else None,
+        hint=named.hint if named else None,
+        case=cases[worst].label,
+        sizes=cases[worst].describe(),
+        seed=seed if public else None,
+        difference=finding.difference,
+        failed_cases=len(failed),
+        cases=len(cases),
+        tested=tested,
+    )
+
+
+def _finding(finding: Finding | None) -> Finding:
+    assert finding is not None
+    return finding
+
+
+def _passed(spec: Spec, cases: int) -> str:
+    if spec.gradients:
+        return ngettext(
+            "Values and gradients agree with torch in the {cases} case.",
+            "Values and gradients agree with torch in all {cases} cases.",
+            cases,
+        ).format(cases=cases)
+    return ngettext(
+        "The answer agrees with torch in the {cases} case.",
+        "The answers agree with torch in all {cases} cases.",
+        cases,
+    ).format(cases=cases)
+
+
+def _reference(spec: Spec, case: Case) -> Answer:
+    answer = observe(spec.reference, spec, case)
+    if answer.failure is not None:
+        raise SpecError(
+            f"The reference of the spec “{spec.name}” fails on the case “{case.label}” "
+            f"({case.describe()}): {answer.failure.type_name}: {answer.failure.message}."
+        )
+    return answer
+
+
+def explanations(
+    spec: Spec, cases: list[Case], answers: list[Answer], rung: Rung
+) -> list[Misconception]:
+    """Find the misconceptions that give the same answer, right or wrong, in every case.
+
+    Args:
+        spec: the question.
+        cases: its cases.
+        answers: the student's answers to them.
+        rung: the lowest rung on which an answer failed.
+    """
+    if rung is Rung.EXISTS or rung.height > Rung.GRADIENTS.height:
+        return []
+    backward = rung is Rung.GRADIENTS
+    top = Rung.GRADIENTS if backward else Rung.VALUES
+
+    def explains(candidate: Misconception) -> bool:
+        return all(
+            climb(spec, answer, observe(candidate.answer, spec, case, backward=backward), top=top)
+            is None
+            for case, answer in zip(cases, answers, strict=True)
+        )
+
+    return [candidate for candidate in spec.misconceptions if explains(candidate)]

@@ -1,0 +1,133 @@
+"""Specs: the declaration of one question, from which check, grade, hints and proof all come."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import nn
+
+from .case import Case, Draw
+from .tree import Names, Tree
+from .verdict import Rung
+
+__all__ = ["Misconception", "ModuleSpec", "Spec", "misconception"]
+
+Play = Callable[[Any, Case], Tree]
+F = TypeVar("F", bound=Play)
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A wrong answer worth naming."""
+
+    name: str
+    """The method's name: ``gate_order``."""
+    hint: str
+    """What the student sees: one or two whole sentences, which do not give the solution away."""
+    answer: Callable[[Case], Tree]
+    """What somebody with this misconception answers on a case (or raises)."""
+
+
+def misconception(hint: str) -> Callable[[F], F]:
+    """Declare a method of a spec to be a misconception.
+
+    The method answers a case as somebody with the misconception would: wherever it can be, it is
+    the reference on a changed case, or a change to the reference's answer, so that students may
+    read it.  It may raise the error that the mistake leads to.
+
+    Args:
+        hint: what to tell the student, in whole sentences.
+    """
+
+    def mark(method: F) -> F:
+        method._hint = hint  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+class Spec(ABC):
+    """One question: how to draw cases, how to call the student's object, and what torch answers.
+
+    Subclasses set the class attributes and define :meth:`cases` and :meth:`reference`.  The first
+    sentence of the docstring is the question's title.
+    """
+
+    name: ClassVar[str]
+    """The question's name, as in ``check("lstm_cell", lstm_cell)``."""
+    points: ClassVar[float]
+    """The points that a full answer earns."""
+    returns: ClassVar[Names] = ()
+    """Names for the parts of the answer, used in messages: ``("output", ("h_n", "c_n"))``."""
+    gradients: ClassVar[Sequence[str]] = ()
+    """The inputs with respect to which gradients are compared."""
+    forbids: ClassVar[Sequence[str]] = ()
+    """Dotted names of torch functions and classes that the student's object must not call."""
+    partial_credit: ClassVar[Mapping[Rung, float]] = {}
+    """The share of the points, from 0 to 1, for an answer whose lowest failing rung is this one."""
+    tolerances: ClassVar[Mapping[torch.dtype, tuple[float, float]]] = {
+        torch.float64: (1e-7, 1e-8),
+        torch.float32: (1e-4, 1e-5),
+    }
+    """``(rtol, atol)`` for each floating dtype; other dtypes must agree exactly."""
+
+    @abstractmethod
+    def cases(self, draw: Draw) -> Iterable[Case]:
+        """Draw the cases of this question, each with sizes and numbers from ``draw``."""
+
+    @abstractmethod
+    def reference(self, case: Case) -> Tree:
+        """Answer a case with torch; runs on the trusted side only."""
+
+    def build(self, student: Any, case: Case) -> Any:
+        """Turn what the student handed in into what answers this case; runs beside the student."""
+        return student
+
+    def call(self, built: Any, case: Case) -> Tree:
+        """Ask for the answer to a case; runs beside the student."""
+        return built(**case)
+
+    def parameters(self, case: Case) -> dict[str, tuple[int, ...]] | None:
+        """Name the parameters, with their shapes, that a module must register, or ``None``."""
+        return None
+
+    @property
+    def title(self) -> str:
+        """The first sentence of the spec's docstring."""
+        return (type(self).__doc__ or self.name).strip().splitlines()[0]
+
+    @property
+    def misconceptions(self) -> list[Misconception]:
+        """The named wrong answers, in the order of their definition."""
+        methods: dict[str, Play] = {}
+        for base in reversed(type(self).__mro__):
+            methods.update({k: v for k, v in vars(base).items() if hasattr(v, "_hint")})
+        return [
+            Misconception(name, method._hint, method.__get__(self))  # type: ignore[attr-defined]
+            for name, method in methods.items()
+        ]
+
+
+class ModuleSpec(Spec):
+    """A question whose answer is an :class:`torch.nn.Module` class.
+
+    Each case has the inputs ``arguments`` (a dict: the constructor's arguments), ``state`` (a dict
+    of tensors: the parameters by name) and ``inputs`` (a tuple: what ``forward`` gets).  The
+    student's module is built, its parameters are compared with ``state`` by name and shape, and
+    then it runs with the values of ``state`` in their place.
+    """
+
+    def build(self, student: Any, case: Case) -> Any:
+        return student(**case.arguments)
+
+    def call(self, built: Any, case: Case) -> Tree:
+        if not isinstance(built, nn.Module):
+            return built(*case.inputs)
+        return torch.func.functional_call(built, dict(case.state), tuple(case.inputs))
+
+    def parameters(self, case: Case) -> dict[str, tuple[int, ...]] | None:
+        return {name: tuple(value.shape) for name, value in case.state.items()}

@@ -1,0 +1,165 @@
+"""The sample class: made-up submissions, made from the worked solution by small replacements."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import shutil
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+from nbgrader.preprocessors import ClearSolutions
+
+from .errors import CourseError
+from .loader import CHECKS_FILE
+from .notebooks import asked_questions, is_grade_code, read_text_notebook, worked_notebook
+
+__all__ = ["STUDENTS_FILE", "Student", "hand_in", "objects_of", "read_class", "solution_cells"]
+
+STUDENTS_FILE = "students.yml"
+"""The file in an assignment's folder that describes its sample class; never released."""
+
+
+@dataclass(frozen=True)
+class Student:
+    """One made-up student."""
+
+    name: str
+    """The student's id."""
+    cells: dict[str, str]
+    """The source of each solution cell, by ``grade_id``."""
+    expect: dict[str, str] = field(default_factory=dict)
+    """What the verdict on each question must be; a question that is not named must pass."""
+
+
+def solution_cells(notebook: NotebookNode) -> dict[str, str]:
+    """Return the source of each solution cell of a notebook, by ``grade_id``."""
+    return {
+        cell.metadata.nbgrader.grade_id: cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution")
+    }
+
+
+def read_class(folder: Path) -> list[Student]:
+    """Make the sample class of an assignment.
+
+    Args:
+        folder: the assignment's folder, with its worked notebook and, if it has one,
+            its ``students.yml``.
+
+    Returns:
+        The worked solution, the untouched notebook, and every student of ``students.yml``.
+
+    Raises:
+        CourseError: if a replacement does not fit the worked solution.
+    """
+    notebook = read_text_notebook(worked_notebook(folder))
+    worked = solution_cells(notebook)
+    cleared, _ = ClearSolutions().preprocess(copy.deepcopy(notebook), {})
+    stubs = solution_cells(cleared)
+    questions = [
+        question
+        for cell in notebook.cells
+        if is_grade_code(cell)
+        for question in asked_questions(cell.source)
+    ]
+    untouched = dict.fromkeys(questions, "runs")
+    students = [
+        Student("solved", {key: _unmarked(text) for key, text in worked.items()}),
+        Student("untouched", stubs, untouched),
+    ]
+    path = folder / STUDENTS_FILE
+    if path.exists():
+        try:
+            described = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            students += [_student(name, about, worked, stubs) for name, about in described.items()]
+        except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+            raise CourseError(f"{path} cannot be read: {error}") from None
+        except ValueError as error:
+            raise CourseError(f"In {path}, {error}") from None
+    return students
+
+
+def _student(
+    name: str, about: dict[str, Any], worked: dict[str, str], stubs: dict[str, str]
+) -> Student:
+    cells = dict(worked)
+    for old, new in about.get("replace", {}).items():
+        places = [(key, text.count(old)) for key, text in cells.items() if old in text]
+        if sum(count for _, count in places) != 1:
+            times = sum(count for _, count in places)
+            raise ValueError(
+                f"the student “{name}” replaces “{old}”, which the worked solution holds "
+                f"{times} times; it must be exactly once."
+            )
+        cells[places[0][0]] = cells[places[0][0]].replace(old, new)
+    cells = {key: _unmarked(text) for key, text in cells.items()}
+    for key in about.get("untouched", []):
+        cells[key] = stubs[key]
+    return Student(name, cells, about.get("expect", {}))
+
+
+def _unmarked(source: str) -> str:
+    marks = ("### BEGIN SOLUTION", "### END SOLUTION")
+    return "\n".join(line for line in source.splitlines() if line.strip() not in marks)
+
+
+def hand_in(student: Student, release: Path, target: Path) -> None:
+    """Write a student's submission, made from the released assignment.
+
+    Args:
+        student: who hands in.
+        release: the released assignment's folder.
+        target: the submission's folder, such as ``submitted/alice/lstm-cell``; it is replaced.
+
+    Raises:
+        CourseError: if the assignment has not been released.
+    """
+    notebooks = sorted(release.glob("*.ipynb"))
+    if not notebooks:
+        raise CourseError(
+            f"There is no released notebook in {release}; run: autograder release {release.name}"
+        )
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for path in notebooks:
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+            if grade_id in student.cells:
+                cell.source = student.cells[grade_id]
+        nbformat.write(notebook, target / path.name)
+    checks = release / CHECKS_FILE
+    if checks.exists():
+        shutil.copy(checks, target / CHECKS_FILE)
+
+
+def objects_of(student: Student, folder: Path) -> dict[str, Any]:
+    """Run a made-up student's code in this process and return what is checked, by question.
+
+    The code is the course's own, so it may run here; real submissions never do.
+    """
+    notebook = read_text_notebook(worked_notebook(folder))
+    namespace: dict[str, Any] = {"__name__": student.name}
+    objects: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for cell in notebook.cells:
+            if cell.cell_type != "code":
+                continue
+            if is_grade_code(cell):
+                for question, expression in asked_questions(cell.source).items():
+                    objects[question] = eval(expression, namespace)
+                continue
+            grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+            if grade_id is not None or not objects:
+                # After the first check come cells that play with the answers: nothing to learn.
+                exec(student.cells.get(grade_id, cell.source), namespace)
+    return objects

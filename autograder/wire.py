@@ -1,0 +1,199 @@
+"""The wire between the referee and the student's kernel: JSON and arrays, bounded, no pickle.
+
+A frame is the length of a JSON header (4 bytes, big-endian), the header, and a safetensors blob
+with the tensors that the header refers to.  Whatever arrives is checked before it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from .answer import Answer, Failure
+from .case import Case, relayout
+from .tree import Opaque, Tree
+
+__all__ = [
+    "MAX_FRAME",
+    "WireError",
+    "answer_from_wire",
+    "answer_to_wire",
+    "case_from_wire",
+    "case_to_wire",
+    "decode",
+    "encode",
+]
+
+MAX_FRAME = 64 * 2**20
+"""The largest frame, in bytes."""
+MAX_DEPTH = 16
+"""The deepest nesting of tuples, lists and dicts."""
+MAX_NODES = 20_000
+"""The most values, leaves and containers together, in one frame."""
+
+_LENGTH = struct.Struct(">I")
+
+
+class WireError(ValueError):
+    """A frame that cannot be sent, or that must not be believed."""
+
+
+def encode(message: Tree) -> bytes:
+    """Pack a tree into a frame.
+
+    Args:
+        message: a tree; tensors may be of any dtype that safetensors knows.
+
+    Raises:
+        WireError: if the message is too large, too deep or holds an unsupported dtype.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    size = nodes = 0
+
+    def pack(value: Any, depth: int) -> Any:
+        nonlocal size, nodes
+        nodes += 1
+        if depth > MAX_DEPTH or nodes > MAX_NODES:
+            raise WireError("it has too many parts, or is nested too deeply")
+        if isinstance(value, torch.Tensor):
+            size += value.numel() * value.element_size()
+            if size > MAX_FRAME:
+                raise WireError(f"it is larger than {MAX_FRAME // 2**20} MiB")
+            key = str(len(tensors))
+            tensors[key] = value.detach().cpu().contiguous().clone()
+            permuted = not value.is_contiguous()
+            return {"$": "tensor", "key": key, "permuted": permuted}
+        if isinstance(value, Opaque):
+            return {"$": "opaque", "type": value.type_name[:200]}
+        if isinstance(value, Mapping):
+            items = [[str(key), pack(item, depth + 1)] for key, item in value.items()]
+            return {"$": "dict", "items": items}
+        if isinstance(value, tuple):
+            return {"$": "tuple", "items": [pack(item, depth + 1) for item in value]}
+        if isinstance(value, list):
+            return [pack(item, depth + 1) for item in value]
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        raise WireError(f"a {type(value).__name__} cannot be sent")
+
+    header = json.dumps(pack(message, 0)).encode()
+    try:
+        blob = save(tensors)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise WireError(f"it holds a tensor that cannot be sent: {error}") from None
+    frame = _LENGTH.pack(len(header)) + header + blob
+    if len(frame) > MAX_FRAME:
+        raise WireError(f"it is larger than {MAX_FRAME // 2**20} MiB")
+    return frame
+
+
+def decode(frame: bytes) -> Tree:
+    """Unpack a frame into a tree.
+
+    Raises:
+        WireError: if the frame is not one that :func:`encode` makes.
+    """
+    if len(frame) > MAX_FRAME:
+        raise WireError("the frame is too large")
+    try:
+        (length,) = _LENGTH.unpack_from(frame)
+        end = _LENGTH.size + length
+        if end > len(frame):
+            raise WireError("the frame is cut short")
+        header = json.loads(frame[_LENGTH.size : end])
+        tensors = load(frame[end:])
+    except (struct.error, ValueError, RecursionError, KeyError, SafetensorError) as error:
+        raise WireError(f"the frame cannot be read: {error}") from None
+    nodes = 0
+
+    def unpack(value: Any, depth: int) -> Any:
+        nonlocal nodes
+        nodes += 1
+        if depth > MAX_DEPTH or nodes > MAX_NODES:
+            raise WireError("the frame has too many parts, or is nested too deeply")
+        if isinstance(value, list):
+            return [unpack(item, depth + 1) for item in value]
+        if not isinstance(value, dict):
+            return value
+        try:
+            kind = value["$"]
+            if kind == "tensor":
+                tensor = tensors[value["key"]]
+                return relayout(tensor) if value["permuted"] is True else tensor
+            if kind == "opaque":
+                return Opaque(str(value["type"]))
+            if kind == "dict":
+                return {str(key): unpack(item, depth + 1) for key, item in value["items"]}
+            if kind == "tuple":
+                return tuple(unpack(item, depth + 1) for item in value["items"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise WireError(f"the frame's header is malformed: {error}") from None
+        raise WireError("the frame's header is malformed")
+
+    return unpack(header, 0)
+
+
+def case_to_wire(case: Case) -> Tree:
+    """Turn a case into a tree for :func:`encode`."""
+    return {"label": case.label, "inputs": dict(case)}
+
+
+def case_from_wire(message: Tree) -> Case:
+    """Rebuild a case.
+
+    Raises:
+        WireError: if the message is no case.
+    """
+    if not (isinstance(message, dict) and isinstance(message.get("inputs"), dict)):
+        raise WireError("a case was expected")
+    return Case(str(message.get("label")), **message["inputs"])
+
+
+def answer_to_wire(answer: Answer) -> Tree:
+    """Turn an answer into a tree for :func:`encode`."""
+    return {
+        "outputs": answer.outputs,
+        "gradients": dict(answer.gradients),
+        "parameters": answer.parameters,
+        "modified": list(answer.modified),
+        "forbidden": list(answer.forbidden),
+        "failure": vars(answer.failure) if answer.failure else None,
+        "backward_failed": answer.backward_failed,
+        "callable": answer.callable,
+    }
+
+
+def answer_from_wire(message: Tree) -> Answer:
+    """Rebuild an answer, which may come from hostile code.
+
+    Raises:
+        WireError: if the message is no answer.
+    """
+    try:
+        failure = message["failure"]
+        parameters = message["parameters"]
+        return Answer(
+            outputs=message["outputs"],
+            gradients={
+                path: value if isinstance(value, torch.Tensor) else None
+                for path, value in message["gradients"].items()
+            },
+            parameters=None
+            if parameters is None
+            else {name: tuple(int(n) for n in shape) for name, shape in parameters.items()},
+            modified=[str(path) for path in message["modified"]],
+            forbidden=[str(name) for name in message["forbidden"]],
+            failure=None
+            if failure is None
+            else Failure(*(str(failure[part])[:400] for part in ("type_name", "message", "line"))),
+            backward_failed=message["backward_failed"] is True,
+            callable=message["callable"] is True,
+        )
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise WireError(f"an answer was expected: {error}") from None
