@@ -137,7 +137,7 @@ def _kernel_shell() -> Any:
         return None
     from IPython import get_ipython
 
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     return shell if getattr(shell, "kernel", None) is not None else None
 
 
@@ -149,7 +149,7 @@ def show(verdict: Verdict) -> None:
         return
     from IPython.display import display
 
-    display(to_mimebundle(verdict), raw=True)  # type: ignore[no-untyped-call]
+    display(to_mimebundle(verdict), raw=True)
     object.__setattr__(verdict, "_shown_in", shell.execution_count)
 
 

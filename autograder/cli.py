@@ -29,8 +29,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    epilog="Exit codes: 0 all is well · 1 something was found to be wrong · 2 the command could not "
-    "be carried out · 130 interrupted.",
+    epilog="Exit codes: 0 all is well · 1 something was found to be wrong · 2 the command could "
+    "not be carried out · 130 interrupted.",
 )
 out = Console()
 err = Console(stderr=True)

@@ -15,7 +15,7 @@ import nbformat
 from traitlets.config import Config
 
 from .course import Course
-from .errors import AutograderError
+from .errors import AutograderError, CourseError
 from .loader import load_specs
 from .notebooks import worked_notebook
 from .seeds import SECRET_FILE, course_secret
@@ -87,7 +87,7 @@ def _kernel() -> str:
         raise RuntimeError(
             f"the kernel python3 cannot use torch and autograder: {'; '.join(wrong) or texts}"
         )
-    return printed[0].strip().removesuffix(" 2.0")
+    return str(printed[0]).strip().removesuffix(" 2.0")
 
 
 def _socket() -> str:
@@ -96,11 +96,13 @@ def _socket() -> str:
     from .server import RefereeServer
     from .wire import MAX_FRAME, decode, encode
 
-    with tempfile.TemporaryDirectory() as folder:
-        with RefereeServer(Path(folder), lambda question: 0) as server:
-            with Client(server.address) as client:
-                client.send_bytes(encode({"ask": "nothing"}))
-                answer = decode(client.recv_bytes(MAX_FRAME))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RefereeServer(Path(folder), lambda question: 0) as server,
+        Client(server.address) as client,
+    ):
+        client.send_bytes(encode({"ask": "nothing"}))
+        answer = decode(client.recv_bytes(MAX_FRAME))
     if answer != {"closed": True}:
         raise RuntimeError(f"the referee answered {answer}")
     return "a message went there and back"
@@ -110,12 +112,8 @@ def _secret(course: Course) -> str:
     course_secret(course.root)
     path = course.root / SECRET_FILE
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise CourseSecretReadable(f"{path} can be read by others; run: chmod 600 {path}")
+        raise CourseError(f"{path} can be read by others; run: chmod 600 {path}")
     return f"{path}, readable by you alone; keep a backup of it"
-
-
-class CourseSecretReadable(AutograderError):
-    """The secret's file has permissions that are too wide."""
 
 
 def _gradebook(course: Course) -> str:

@@ -86,7 +86,7 @@ class Recorder(TorchFunctionMode):
             self._patches.enter_context(
                 patch.object(cls, "forward", self._watched(cls.forward, name))
             )
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(
@@ -95,5 +95,5 @@ class Recorder(TorchFunctionMode):
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        super().__exit__(exc_type, exc_val, exc_tb)
+        super().__exit__(exc_type, exc_val, exc_tb)  # type: ignore[no-untyped-call]
         self._patches.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from gettext import gettext as _
@@ -64,7 +64,7 @@ def climb(
     Returns:
         The first failure, or ``None`` if there is none.
     """
-    steps = {
+    steps: dict[Rung, Callable[[], Finding | None]] = {
         Rung.EXISTS: lambda: _exists(answer),
         Rung.RUNS: lambda: _runs(answer, expected),
         Rung.PARAMETERS: lambda: _parameters(answer, parameters),

@@ -1,0 +1,67 @@
+# Everything a newcomer needs: `make demo`, `make test`; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+DEMO := _build/demo
+# The kernels that Jupyter starts are those of the virtual environment.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# What one user has set up for Jupyter or Python must not change the course.
+export PYTHONNOUSERSITE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint book lab serve release bench pictures clean distclean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## make .venv and install the pinned dependencies
+
+$(STAMP): constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; name one: make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) book ## build the book, release lstm-cell, grade the sample class, report
+	rm -rf $(DEMO)
+	mkdir -p $(DEMO)/source
+	cp exercises/nbgrader_config.py $(DEMO)/
+	cp -r exercises/source/lstm-cell $(DEMO)/source/
+	rm -f $(DEMO)/source/*/*.ipynb
+	autograder release lstm-cell --course $(DEMO)
+	autograder sample-class lstm-cell --course $(DEMO)
+	autograder grade lstm-cell --course $(DEMO)
+	@echo "Book:           $(CURDIR)/_build/html/index.html"
+
+test: $(STAMP) ## run every check and test
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest
+
+book: $(STAMP) ## build the book into _build/html; a failing cell fails the build
+	jupyter-book build . -n -W --keep-going -q
+
+release: $(STAMP) ## release every assignment into exercises/release
+	for source in exercises/source/*/; do autograder release $$(basename $$source) || exit; done
+
+lab: release ## open JupyterLab on your own copies of the assignments, in workspace/
+	mkdir -p workspace
+	cp -rn exercises/release/. workspace/
+	cd workspace && jupyter lab
+
+serve: book ## show the book at http://localhost:8000
+	$(VENV)/bin/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+bench: $(STAMP) ## measure, print a table and write bench/results.json
+	$(VENV)/bin/python bench/run.py
+
+pictures: $(STAMP) ## take the README's pictures anew, with Chromium
+	$(VENV)/bin/python docs/take_pictures.py
+
+clean: ## remove everything that was made, but the virtual environment and workspace/
+	rm -rf _build bench/results.json exercises/release exercises/source/*/*.ipynb
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+distclean: clean ## remove the virtual environment too
+	rm -rf $(VENV)
