@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -20,7 +22,10 @@ from .errors import AutograderError, CourseError, suggestion
 from .loader import CHECKS_FILE
 from .seeds import course_secret
 
-__all__ = ["CONFIG_FILE", "Course", "submission_digest"]
+__all__ = ["CONFIG_FILE", "Course", "failure_of", "submission_digest"]
+
+# nbgrader 0.9 was written for an older SQLAlchemy, which did not mind how it adds submissions.
+warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")
 
 CONFIG_FILE = "nbgrader_config.py"
 """Marks a folder as an nbgrader course directory."""
