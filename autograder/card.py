@@ -117,7 +117,8 @@ def renderable(verdict: Verdict) -> Panel:
 def to_text(verdict: Verdict) -> str:
     """Render a verdict as plain text of at most 88 columns."""
     buffer = io.StringIO()
-    console = Console(file=buffer, width=88, color_system=None, force_terminal=False)
+    # Inside a notebook Rich would show what it prints as an output of its own.
+    console = Console(file=buffer, width=88, color_system=None, force_jupyter=False)
     console.print(renderable(verdict))
     return buffer.getvalue().rstrip()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .tree import Tree, describe, leaves
+from .tree import Tree, describe, leaves, shape_text
 
 __all__ = ["Case", "Draw", "relayout"]
 
@@ -64,7 +64,10 @@ class Case(Mapping[str, Any]):
         Dicts, such as a module's state, are left out: they would fill the page.
         """
         shown = {k: v for k, v in self._inputs.items() if not isinstance(v, Mapping)}
-        return ", ".join(f"{name} {describe(value)}" for name, value in shown.items())
+        return ", ".join(
+            f"{name} {shape_text(value.shape) if isinstance(value, torch.Tensor) else describe(value)}"
+            for name, value in shown.items()
+        )
 
     def numel(self) -> int:
         """Count the entries of all tensors: the smallest case is the easiest to think about."""

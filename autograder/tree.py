@@ -94,7 +94,7 @@ def describe(tree: Tree) -> str:
 
     Returns:
         A text such as ``(tensor (2, 3), (tensor (1, 2, 3), None))``: the same in every language.
-        A number or text of the course's own is written out.
+        Numbers are written out.
     """
     if isinstance(tree, Mapping):
         return "{" + ", ".join(f"{key}: {describe(item)}" for key, item in tree.items()) + "}"
@@ -105,7 +105,7 @@ def describe(tree: Tree) -> str:
         return f"({inside},)" if len(tree) == 1 else f"({inside})"
     if isinstance(tree, torch.Tensor):
         return f"tensor {shape_text(tree.shape)}"
-    return leaf_kind(tree)
+    return str(tree) if leaf_kind(tree) == "number" else leaf_kind(tree)
 
 
 def shape_text(shape: tuple[int, ...] | torch.Size) -> str:
