@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .tree import Tree, describe, leaves, shape_text
+from .tree import Tree, describe, leaves
 
 __all__ = ["Case", "Draw", "relayout"]
 
@@ -65,8 +65,7 @@ class Case(Mapping[str, Any]):
         """
         shown = {k: v for k, v in self._inputs.items() if not isinstance(v, Mapping)}
         return ", ".join(
-            f"{name} {shape_text(value.shape) if isinstance(value, torch.Tensor) else describe(value)}"
-            for name, value in shown.items()
+            f"{name} {describe(value).removeprefix('tensor ')}" for name, value in shown.items()
         )
 
     def numel(self) -> int:
