@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from functools import partial
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
@@ -39,6 +40,11 @@ _wire: Connection | None = None
 
 class CheckFailed(AssertionError):
     """Tells nbgrader's own validation that a check did not pass."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks for this: the student needs the message, not the way through our code.
+        # nbgrader validate cuts lines off at 90 columns.
+        return textwrap.wrap(f"{type(self).__name__}: {self}", 80)
 
 
 def check(question: str, obj: Any) -> Verdict:
