@@ -47,7 +47,8 @@ release: $(STAMP) ## release every assignment into exercises/release
 
 lab: release ## open JupyterLab on your own copies of the assignments, in workspace/
 	mkdir -p workspace
-	cp -rn exercises/release/. workspace/
+	for folder in exercises/release/*/; do \
+	    [ -e workspace/$$(basename $$folder) ] || cp -r $$folder workspace/; done
 	cd workspace && jupyter lab
 
 serve: book ## show the book at http://localhost:8000

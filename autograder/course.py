@@ -176,10 +176,16 @@ def submission_digest(
 
 
 def failure_of(result: dict[str, Any]) -> str | None:
-    """Say in one sentence why a step of nbgrader failed, or ``None`` if it did not."""
+    """Say in one sentence why a step of nbgrader failed, or ``None`` if it did not.
+
+    Raises:
+        KeyboardInterrupt: if that is what stopped it: nbgrader's API takes it for a failure.
+    """
     if result["success"]:
         return None
     lines = [line.strip() for line in (result.get("error") or "").splitlines() if line.strip()]
+    if lines and lines[-1] == "KeyboardInterrupt":
+        raise KeyboardInterrupt
     log = [line for line in (result.get("log") or "").splitlines() if "ERROR" in line]
     text = lines[-1] if lines else log[-1] if log else "nbgrader does not say why"
     return text.split("ERROR] ")[-1]
