@@ -122,9 +122,13 @@ def grade(
     rows: list[Row] = []
     with _progress() as progress:
         task = progress.add_task(f"Grading {assignment}", total=len(students))
-        for row in grade_class(here, assignment, students, force=force):
-            rows.append(row)
-            progress.update(task, advance=1, description=f"Graded {row.student}")
+        try:
+            for row in grade_class(here, assignment, students, force=force):
+                rows.append(row)
+                progress.update(task, advance=1, description=f"Graded {row.student}")
+        except KeyboardInterrupt:
+            err.print("Interrupted. What was graded is kept; run the command again to finish.")
+            raise typer.Exit(130) from None
     _table(rows)
     fresh = sum(row.fresh for row in rows)
     out.print(f"{fresh} graded, {len(rows) - fresh} unchanged since they were graded.")
@@ -255,9 +259,6 @@ def main() -> None:
     except AutograderError as error:
         err.print(f"[red]Error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        err.print("Interrupted. What was done is kept; run the same command again to finish.")
-        sys.exit(130)
 
 
 if __name__ == "__main__":
