@@ -18,7 +18,7 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from .errors import AutograderError, CourseError, suggestion
+from .errors import CourseError, suggestion
 from .loader import CHECKS_FILE
 from .seeds import course_secret
 
@@ -58,8 +58,8 @@ class Course:
     def _load(self) -> Config:
         try:
             config = PyFileConfigLoader(CONFIG_FILE, str(self.root)).load_config()
-        except AutograderError:
-            raise
+        except SystemExit as stop:
+            raise CourseError(str(stop.code).removeprefix("Error: ")) from None
         except Exception as error:
             raise CourseError(
                 f"{self.root / CONFIG_FILE} fails: {type(error).__name__}: {error}"

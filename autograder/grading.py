@@ -13,6 +13,7 @@ from nbgrader.api import MissingEntry
 from .course import Course, failure_of
 from .errors import CourseError
 from .nbgrader_plugin import VERDICTS_SUFFIX
+from .notebooks import worked_notebook
 from .verdict import Verdict
 
 __all__ = ["CellGrade", "Row", "grade", "release", "rows"]
@@ -86,7 +87,7 @@ def release(course: Course, assignment: str) -> Path:
     Raises:
         CourseError: if nbgrader cannot make it; the message says why.
     """
-    course.source(assignment)
+    worked_notebook(course.source(assignment))
     failure = failure_of(course.api.generate_assignment(assignment))
     if failure:
         raise CourseError(f"“{assignment}” cannot be released: {failure}")

@@ -25,6 +25,7 @@ from traitlets.config import Config
 
 from .card import VERDICT_MIME, to_html
 from .course import submission_digest
+from .errors import AutograderError
 from .loader import load_specs
 from .notebooks import asked_questions, is_grade_code, text_sources, update_sources
 from .seeds import course_secret, secret_seed
@@ -47,10 +48,15 @@ def configure(config: Config, course: Path) -> None:
         course: the course directory.
 
     Raises:
-        AutograderError: if a notebook or a spec of the course is not what it should be.
+        SystemExit: if a notebook or a spec of the course is not what it should be.
     """
     source = course / "source"
-    update_sources(source)
+    try:
+        update_sources(source)
+    except AutograderError as error:
+        # nbgrader would log any other exception and go on without this configuration: it would
+        # release the solutions and grade without the referee.
+        raise SystemExit(f"Error: {error}") from None
     config.CourseDirectory.root = str(course)
     # Solutions and sample students stay here when an assignment is released or graded.
     texts = {path.name for folder in source.glob("*/") for path in text_sources(folder)}

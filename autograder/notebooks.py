@@ -25,11 +25,16 @@ __all__ = [
 
 
 def text_sources(folder: Path) -> list[Path]:
-    """Find the text notebooks of an assignment: Markdown files with a jupytext header."""
+    """Find the text notebooks of an assignment.
+
+    They are the Markdown files with a jupytext header, and the one named like the folder even if
+    its header is damaged, which must not go unnoticed.
+    """
     return [
         path
         for path in sorted(folder.glob("*.md"))
-        if "jupytext" in path.read_text(encoding="utf-8").split("\n---", 1)[0]
+        if path.stem == folder.name
+        or "jupytext" in path.read_text(encoding="utf-8").split("\n---", 1)[0]
     ]
 
 
