@@ -9,6 +9,7 @@ from gettext import ngettext
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from rich.columns import Columns
 from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
@@ -55,9 +56,11 @@ def steps(verdict: Verdict) -> list[tuple[str, str]]:
 
 def context(verdict: Verdict) -> dict[str, Any]:
     """Collect the sentences of a card."""
-    score = _("{points} of {max_points} points").format(
-        points=f"{verdict.points:g}", max_points=f"{verdict.max_points:g}"
-    )
+    score = ""  # A question that does not exist is worth nothing to speak of.
+    if verdict.max_points:
+        score = _("{points} of {max_points} points").format(
+            points=f"{verdict.points:g}", max_points=f"{verdict.max_points:g}"
+        )
     where = ""
     if verdict.case is not None:
         where = ngettext(
@@ -103,14 +106,12 @@ def renderable(verdict: Verdict) -> Panel:
     if parts["where"]:
         lines += ["", Text(parts["where"], style="dim")]
     if parts["steps"]:
-        ladder = Text()
-        for label, state in parts["steps"]:
-            symbol, style = _MARKS[state]
-            # A rung is kept in one piece when the line wraps.
-            ladder.append(f"{symbol}\N{NO-BREAK SPACE}", style=style)
-            ladder.append(label.replace(" ", "\N{NO-BREAK SPACE}") + "  ", style=style)
-        lines += ["", ladder]
-    title = Text(f"{mark} {verdict.question} · {parts['score']}", style=f"bold {colour}")
+        rungs = [
+            Text(f"{_MARKS[state][0]} {label}", _MARKS[state][1]) for label, state in parts["steps"]
+        ]
+        lines += ["", Columns(rungs, padding=(0, 2))]
+    heading = " · ".join(filter(None, (f"{mark} {verdict.question}", parts["score"])))
+    title = Text(heading, style=f"bold {colour}")
     return Panel(Group(*lines), title=title, title_align="left", border_style=colour, width=88)
 
 

@@ -79,6 +79,7 @@ def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
     finding = _finding(findings[worst])
     found = explanations(spec, cases, answers, finding.rung)
     named = found[0] if found else None
+    told = None if finding.rung is Rung.EXISTS else cases[worst]
     return Verdict(
         spec.name,
         spec.title,
@@ -89,8 +90,8 @@ def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
         rung=finding.rung,
         misconception=named.name if named else None,
         hint=named.hint if named else None,
-        case=cases[worst].label,
-        sizes=cases[worst].describe(),
+        case=told.label if told else None,
+        sizes=told.describe() if told else None,
         seed=seed if public else None,
         difference=finding.difference,
         failed_cases=len(failed),
