@@ -91,6 +91,7 @@ def play(spec: Spec, student: Any, case: Case) -> Answer:
     return Answer(**{**vars(answer), "parameters": found, "forbidden": tuple(recorder.called)})
 
 
+@torch.enable_grad()
 def observe(
     function: Callable[[Case], Tree], spec: Spec, case: Case, *, backward: bool = True
 ) -> Answer:
@@ -121,8 +122,7 @@ def observe(
 
     given = Case(case.label, **map_leaves(copy, dict(case)))
     try:
-        with torch.enable_grad():
-            outputs = function(given)
+        outputs = function(given)
         kept = map_leaves(_detached, outputs)
     except (Exception, SystemExit) as error:
         return Answer(failure=_failure(error))
@@ -142,7 +142,8 @@ def observe(
 
 def _gradients(outputs: Tree, wanted: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor | None]:
     terms = []
-    for k, (_, leaf) in enumerate(leaves(outputs)):
+    # By path, so that the weights do not depend on the order of a dict's keys.
+    for k, (_, leaf) in enumerate(sorted(leaves(outputs), key=lambda pair: pair[0])):
         if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() and leaf.requires_grad:
             steps = torch.arange(leaf.numel(), dtype=torch.float64)
             weights = torch.cos(1.7 * steps + k + 1.0).reshape(leaf.shape).to(leaf.dtype)

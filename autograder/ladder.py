@@ -185,11 +185,11 @@ Pair = tuple[str, Any, Any]
 
 def _pairs(spec: Spec, answer: Answer, expected: Answer) -> list[Pair]:
     """Pair the leaves of two answers of the same structure: path, got, expected."""
-    names = spec.returns
+    given = dict(leaves(answer.outputs))
     return [
-        (path or _("the answer"), got, want)
-        for (path, got), (_path, want) in zip(
-            leaves(answer.outputs, names), leaves(expected.outputs, names), strict=True
+        (name or _("the answer"), given[path], want)
+        for (path, want), (name, _want) in zip(
+            leaves(expected.outputs), leaves(expected.outputs, spec.returns), strict=True
         )
     ]
 

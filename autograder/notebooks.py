@@ -30,11 +30,13 @@ def text_sources(folder: Path) -> list[Path]:
     They are the Markdown files with a jupytext header, and the one named like the folder even if
     its header is damaged, which must not go unnoticed.
     """
+
+    def has_header(path: Path) -> bool:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        return text.startswith("---\n") and "jupytext" in text.split("\n---", 1)[0]
+
     return [
-        path
-        for path in sorted(folder.glob("*.md"))
-        if path.stem == folder.name
-        or "jupytext" in path.read_text(encoding="utf-8").split("\n---", 1)[0]
+        path for path in sorted(folder.glob("*.md")) if path.stem == folder.name or has_header(path)
     ]
 
 

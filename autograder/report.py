@@ -132,4 +132,4 @@ def write(course: Course, assignment: str, rows: list[Row], target: Path) -> tup
 
 def _plain(text: str) -> str:
     """Keep a spreadsheet from taking a student's text for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

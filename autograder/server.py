@@ -12,7 +12,6 @@ from types import TracebackType
 
 from .answer import Answer, Failure
 from .case import Case
-from .errors import AutograderError
 from .loader import find_spec
 from .referee import judge
 from .verdict import Verdict
@@ -39,7 +38,7 @@ class Window:
         """The only questions that are answered in this window, each once."""
         self.verdicts: dict[str, Verdict] = {}
         """The verdicts by question; what is missing here was not decided."""
-        self.error: AutograderError | None = None
+        self.error: Exception | None = None
         """What is wrong with the course, if a question could not be judged for that reason."""
         self.closed = threading.Event()
         """Set when the cell has ended; nothing that comes later counts."""
@@ -141,7 +140,10 @@ class RefereeServer:
         try:
             spec = find_spec(self._folder, question)
             verdict = judge(spec, self._seed_of(question), player, public=False)
-        except AutograderError as error:
+        except (_Closed, OSError, EOFError):
+            raise
+        except Exception as error:
+            # The course's fault or ours: grading stops with it, and no student pays for it.
             window.error = error
             connection.send_bytes(encode({"closed": True}))
             return

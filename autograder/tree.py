@@ -78,12 +78,13 @@ def leaf_kind(leaf: Any) -> str:
     """Name the kind of a leaf, so that two leaves may be compared or not.
 
     Returns:
-        ``"tensor"``, ``"number"``, ``"text"``, ``"None"``, or the type's name of an opaque object.
+        ``"tensor"``, ``"number"``, ``"text"``, ``"None"``, or ``"<type's name> object"``.
     """
     if isinstance(leaf, torch.Tensor):
         return "tensor"
     if isinstance(leaf, Opaque):
-        return leaf.type_name
+        # Whatever its type is called, it must not pass for one of the kinds below.
+        return f"{leaf.type_name} object"
     if isinstance(leaf, (bool, int, float)):
         return "number"
     return "text" if isinstance(leaf, str) else str(leaf)
@@ -105,6 +106,8 @@ def describe(tree: Tree) -> str:
         return f"({inside},)" if len(tree) == 1 else f"({inside})"
     if isinstance(tree, torch.Tensor):
         return f"tensor {shape_text(tree.shape)}"
+    if isinstance(tree, Opaque):
+        return tree.type_name
     return str(tree) if leaf_kind(tree) == "number" else leaf_kind(tree)
 
 

@@ -195,5 +195,5 @@ def answer_from_wire(message: Tree) -> Answer:
             backward_failed=message["backward_failed"] is True,
             callable=message["callable"] is True,
         )
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError, ArithmeticError) as error:
         raise WireError(f"an answer was expected: {error}") from None

@@ -1,0 +1,144 @@
+"""The table of grades opens in a spreadsheet, and the report shows who made which mistake."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from conftest import MakeAssignment
+
+from autograder.course import Course
+from autograder.grading import CellGrade, Row
+from autograder.report import histogram, questions, write
+from autograder.verdict import Rung, Verdict
+
+EVIL = "<script>alert(1)</script>"
+
+
+def verdict(name: str | None = None, *, reason: str = "Off.", passed: bool = False) -> Verdict:
+    return Verdict(
+        "double",
+        "Twice.",
+        4.0 if passed else 0.0,
+        4,
+        passed,
+        reason,
+        rung=None if passed else Rung.VALUES,
+        misconception=name,
+        hint=f"You have {name}." if name else None,
+        tested=(Rung.VALUES,),
+    )
+
+
+def graded(student: str, decided: Verdict, *, protected: bool = True) -> Row:
+    cell = CellGrade("check-double", decided.points, 4, protected, (decided,), None)
+    return Row(student, decided.points, 4, (cell,))
+
+
+ROWS = [
+    graded("ada", verdict(passed=True)),
+    graded("=cmd|'/C calc'!A0", verdict("squared")),
+    graded("bob", verdict("squared")),
+    graded("cyd", verdict("halved"), protected=False),
+    graded(EVIL, verdict(reason=f"Your code raised ValueError: {EVIL}")),
+    Row("dan", 0, 4, failure="There is no notebook."),
+]
+
+
+@pytest.fixture
+def written(make_assignment: MakeAssignment, tmp_path: Path) -> tuple[Path, Path]:
+    """Write the report; return the paths of table and page."""
+    make_assignment()
+    return write(Course(tmp_path), "tiny", ROWS, tmp_path / "reports" / "tiny")
+
+
+def test_grades_are_a_table(written: tuple[Path, Path]) -> None:
+    with written[0].open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == len(ROWS)
+    assert table[0] == {
+        "student": "ada",
+        "assignment": "tiny",
+        "score": "4",
+        "max_score": "4",
+        "double": "4",
+        "reasons": "",
+    }
+    assert table[2]["reasons"] == "double: You have squared."
+    assert table[5]["double"] == ""
+    assert table[5]["reasons"] == "There is no notebook."
+
+
+def test_no_cell_is_a_formula(written: tuple[Path, Path]) -> None:
+    with written[0].open(newline="", encoding="utf-8") as file:
+        table = list(csv.reader(file))
+    assert table[2][0] == "'=cmd|'/C calc'!A0"
+    assert not [cell for line in table for cell in line if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_the_page_has_a_bar_for_each_mistake(written: tuple[Path, Path]) -> None:
+    page = written[1].read_text(encoding="utf-8")
+    mistakes = page.split('class="bars mistakes"')[1].split("<h2>")[0]
+    assert mistakes.count('class="fill"') == 3
+    assert "You have squared." in mistakes
+    assert "40 % (2)" in mistakes
+    assert mistakes.index("You have squared.") < mistakes.index("You have halved.")
+    assert "1 of 5 passed" in page
+    assert "There is no notebook." in page
+
+
+def test_the_page_escapes_what_students_write(written: tuple[Path, Path]) -> None:
+    page = written[1].read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_page_says_what_is_unprotected_or_misplaced(
+    make_assignment: MakeAssignment, tmp_path: Path
+) -> None:
+    make_assignment()
+    (tmp_path / "submitted" / "ada" / "tinny").mkdir(parents=True)
+    _, path = write(Course(tmp_path), "tiny", ROWS, tmp_path / "reports")
+    page = path.read_text(encoding="utf-8")
+    assert "These cells are unprotected" in page
+    assert "tinny</code>" in page
+    _, path = write(Course(tmp_path), "tiny", ROWS[:1], tmp_path / "reports")
+    assert "These cells are unprotected" not in path.read_text(encoding="utf-8")
+
+
+def test_the_page_links_to_feedback(make_assignment: MakeAssignment, tmp_path: Path) -> None:
+    make_assignment()
+    feedback = tmp_path / "feedback" / "ada" / "tiny"
+    feedback.mkdir(parents=True)
+    (feedback / "tiny.html").touch()
+    row = Row("ada", 4, 4, ROWS[0].cells, feedback=feedback)
+    _, path = write(Course(tmp_path), "tiny", [row], tmp_path / "reports" / "tiny")
+    assert 'href="../../feedback/ada/tiny/tiny.html"' in path.read_text(encoding="utf-8")
+
+
+def test_a_report_of_nobody(make_assignment: MakeAssignment, tmp_path: Path) -> None:
+    make_assignment()
+    grades, page = write(Course(tmp_path), "tiny", [], tmp_path / "reports")
+    assert len(grades.read_text(encoding="utf-8").splitlines()) == 1
+    assert "submissions" in page.read_text(encoding="utf-8")
+
+
+def test_questions_are_summed_up() -> None:
+    (question,) = questions(ROWS)
+    assert (question.answered, question.passed) == (5, 1)
+    assert [(name, count) for name, _, count in question.misconceptions] == [
+        ("squared", 2),
+        ("halved", 1),
+    ]
+    assert question.others == ((f"Your code raised ValueError: {EVIL}", 1),)
+
+
+def test_the_histogram_counts_everybody_once() -> None:
+    scores = [0, 0.9, 1, 2.9999, 9.99, 10]
+    found = dict(histogram([Row("a", score, 10) for score in scores]))
+    assert sum(found.values()) == len(scores)
+    assert found["100 %"] == 1
+    assert found["0–9 %"] == 2
+    assert found["10–19 %"] == 1
+    assert found["90–99 %"] == 1
