@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from gettext import gettext as _
 
 __all__ = ["AutograderError", "CourseError", "SpecError", "suggestion"]
 
@@ -28,5 +29,7 @@ def suggestion(name: str, known: list[str]) -> str:
     """
     close = get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
-        return f"Did you mean “{close[0]}”?"
-    return f"There is: {', '.join(sorted(known))}." if known else "There is none."
+        return _("Did you mean “{name}”?").format(name=close[0])
+    if known:
+        return _("There is: {names}.").format(names=", ".join(sorted(known)))
+    return _("There is none.")

@@ -7,6 +7,7 @@ import importlib.util
 import sys
 import traceback
 from functools import lru_cache
+from gettext import gettext as _
 from inspect import isabstract
 from pathlib import Path
 
@@ -33,7 +34,10 @@ def find_spec(folder: Path, question: str) -> Spec:
     specs = load_specs(folder)
     if question not in specs:
         raise SpecError(
-            f"There is no question called “{question}” in {folder / CHECKS_FILE}. "
+            _("There is no question called “{question}” in {path}.").format(
+                question=question, path=folder / CHECKS_FILE
+            )
+            + " "
             + suggestion(question, list(specs))
         )
     return specs[question]
@@ -56,8 +60,10 @@ def load_specs(folder: Path) -> dict[str, Spec]:
         source = path.read_bytes()
     except OSError:
         raise SpecError(
-            f"There is no {CHECKS_FILE} in {folder}: the notebook must lie in its assignment's "
-            "folder, and Jupyter must have been started on it there."
+            _(
+                "There is no {name} in {folder}: the notebook must lie in its assignment's folder, "
+                "and Jupyter must have been started on it there."
+            ).format(name=CHECKS_FILE, folder=folder)
         ) from None
     return _load(path, source)
 

@@ -75,6 +75,9 @@ class RefereeExecute(Execute):  # type: ignore[misc]
     point: the cell's outputs get the referee's score and cards instead.  Other grade cells are
     marked as nbgrader always does, except that warnings cost nothing; the report calls them
     unprotected.
+
+    The kernel is the one that the assignment's kernelspec names, so another way of running it, such
+    as a kernel provisioner with a sandbox, needs a kernelspec and no change here.
     """
 
     _server: RefereeServer

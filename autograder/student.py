@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from functools import partial
+from gettext import gettext as _
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def _packed(answer: Answer) -> bytes:
     try:
         return encode(answer_to_wire(answer))
     except WireError as error:
-        failure = Failure("WireError", f"your answer cannot be compared: {error}")
+        message = _("Your answer cannot be compared: {error}").format(error=error)
+        failure = Failure("WireError", message)
         return encode(answer_to_wire(Answer(failure=failure)))
 
 
@@ -123,5 +125,7 @@ def _ask_referee(spec: Spec, obj: Any) -> Verdict | None:
             _wire = None
         if not isinstance(error, (OSError, EOFError, WireError, KeyError, TypeError, ValueError)):
             raise
-        reason = f"The referee cannot be reached: {type(error).__name__}: {error}"
+        reason = _("The referee cannot be reached: {error}").format(
+            error=f"{type(error).__name__}: {error}"
+        )
         return Verdict.undecided(spec.name, reason, title=spec.title, max_points=spec.points)
