@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 from rich.console import Console
@@ -19,7 +19,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from .errors import AutograderError
+from .errors import AutograderError, CourseError, suggestion
+
+if TYPE_CHECKING:
+    # nbgrader takes seconds to import: the commands do it themselves, so that --help need not wait.
+    from .course import Course
+    from .grading import Row
 
 __all__ = ["app", "main"]
 
@@ -99,7 +104,6 @@ def grade(
     Unchanged submissions are skipped, so an interrupted run is finished by running it again.
     """
     from .course import Course
-    from .grading import Row
     from .grading import grade as grade_class
 
     here = Course(course)
@@ -111,8 +115,6 @@ def grade(
             soft_wrap=True,
         )
     if student:
-        from .errors import CourseError, suggestion
-
         for name in student:
             if name not in students:
                 raise CourseError(
@@ -225,7 +227,7 @@ def _progress() -> Progress:
     )
 
 
-def _table(rows: list) -> None:  # type: ignore[type-arg]
+def _table(rows: list[Row]) -> None:
     table = Table("student", "score", "what was wrong", header_style="bold", box=None)
     table.columns[0].no_wrap = True
     table.columns[1].justify = "right"
@@ -241,7 +243,7 @@ def _table(rows: list) -> None:  # type: ignore[type-arg]
     out.print(table)
 
 
-def _write_report(course, assignment: str) -> None:  # type: ignore[no-untyped-def]
+def _write_report(course: Course, assignment: str) -> None:
     from .grading import rows
     from .report import write
 
