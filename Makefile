@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 DEMO := _build/demo
+# Options for JupyterLab: as root, such as in a container, make lab LAB_OPTIONS=--allow-root
+LAB_OPTIONS ?=
 # The kernels that Jupyter starts are those of the virtual environment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # What one user has set up for Jupyter or Python must not change the course.
@@ -49,7 +51,7 @@ lab: release ## open JupyterLab on your own copies of the assignments, in worksp
 	mkdir -p workspace
 	for folder in exercises/release/*/; do \
 	    [ -e workspace/$$(basename $$folder) ] || cp -r $$folder workspace/; done
-	cd workspace && jupyter lab
+	cd workspace && jupyter lab $(LAB_OPTIONS)
 
 serve: book ## show the book at http://localhost:8000
 	$(VENV)/bin/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
