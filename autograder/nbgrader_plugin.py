@@ -26,7 +26,7 @@ from traitlets.config import Config
 from .card import VERDICT_MIME, to_html
 from .course import submission_digest
 from .errors import AutograderError
-from .loader import load_specs
+from .loader import CHECKS_FILE, load_specs
 from .notebooks import asked_questions, is_grade_code, text_sources, update_sources
 from .seeds import course_secret, secret_seed
 from .server import RefereeServer
@@ -97,7 +97,7 @@ class RefereeExecute(Execute):  # type: ignore[misc]
 
         self._dead = False
         self._cells = {}
-        self._specs = load_specs(folder) if (folder / "checks.py").exists() else {}
+        self._specs = load_specs(folder) if (folder / CHECKS_FILE).exists() else {}
         with RefereeServer(folder, seed_of) as self._server:
             nb, resources = super().preprocess(nb, resources, km)
         record = {
