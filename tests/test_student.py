@@ -59,7 +59,8 @@ def test_an_answer_that_no_wire_takes_is_a_wrong_answer() -> None:
 def test_an_unknown_question_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     verdict = check("lstm_cel", right)
     assert not verdict.passed
-    assert "Did you mean “lstm_cell”?" in capsys.readouterr().out
+    assert verdict.reason.endswith("Did you mean “lstm_cell”?")
+    assert "✗ lstm_cel" in capsys.readouterr().out
 
 
 def test_a_missing_checks_file_is_explained(
