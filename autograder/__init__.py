@@ -4,10 +4,16 @@ Students need :func:`check`; authors of exercises need :class:`Spec`, :class:`Mo
 :func:`misconception` and :class:`Rung`.
 """
 
-from .case import Case, Draw, relayout
-from .spec import ModuleSpec, Spec, misconception
-from .student import check
-from .verdict import Rung, Verdict
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .case import Case, Draw, relayout
+    from .spec import ModuleSpec, Spec, misconception
+    from .student import check
+    from .verdict import Rung, Verdict
 
 __all__ = [
     "Case",
@@ -20,3 +26,22 @@ __all__ = [
     "misconception",
     "relayout",
 ]
+
+_HOMES = {
+    "Case": "case",
+    "Draw": "case",
+    "ModuleSpec": "spec",
+    "Rung": "verdict",
+    "Spec": "spec",
+    "Verdict": "verdict",
+    "check": "student",
+    "misconception": "spec",
+    "relayout": "case",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # At their first use: torch takes a second to import, and not every command needs it.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from gettext import gettext as _
-from gettext import ngettext
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,11 +13,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from .i18n import _, ngettext
 from .verdict import Rung, Verdict
 
 __all__ = [
     "VERDICT_MIME",
     "environment",
+    "mark_shown",
     "show",
     "show_again",
     "to_html",
@@ -152,7 +152,14 @@ def show(verdict: Verdict) -> None:
     from IPython.display import display
 
     display(to_mimebundle(verdict), raw=True)
-    object.__setattr__(verdict, "_shown_in", shell.execution_count)
+    mark_shown(verdict)
+
+
+def mark_shown(verdict: Verdict) -> None:
+    """Keep a verdict that the cell ends with from being shown in it again."""
+    shell = _kernel_shell()
+    if shell is not None:
+        object.__setattr__(verdict, "_shown_in", shell.execution_count)
 
 
 def show_again(verdict: Verdict) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -20,11 +22,14 @@ from rich.progress import (
 from rich.table import Table
 
 from .errors import AutograderError, CourseError, suggestion
+from .provisioner import share_zygote
+from .sandbox import Level
+from .zygote import available
 
 if TYPE_CHECKING:
     # nbgrader takes seconds to import: the commands do it themselves, so that --help need not wait.
     from .course import Course
-    from .grading import Row
+    from .grading import Change, Row
 
 __all__ = ["app", "main"]
 
@@ -48,13 +53,22 @@ CourseOption = Annotated[
         show_default=False,
     ),
 ]
+DatabaseOption = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        help="The gradebook's database as an SQLAlchemy URL, such as "
+        "postgresql+psycopg://user@host/grades; by default, gradebook.db in the course directory."
+    ),
+]
 AssignmentArgument = Annotated[
     str, typer.Argument(help="The assignment's name: its folder in source/.", show_default=False)
 ]
 
 
 @app.command()
-def release(assignment: AssignmentArgument, course: CourseOption = Path()) -> None:
+def release(
+    assignment: AssignmentArgument, course: CourseOption = Path(), db: DatabaseOption = None
+) -> None:
     """Make the student's version of an assignment: solutions out, checks in.
 
     It does what “nbgrader generate_assignment” does, after looking over notebook and specs.
@@ -62,7 +76,7 @@ def release(assignment: AssignmentArgument, course: CourseOption = Path()) -> No
     from .course import Course
     from .grading import release as make
 
-    folder = make(Course(course), assignment)
+    folder = make(Course(course, db=db), assignment)
     out.print(f"Released: {folder}", soft_wrap=True, highlight=False)
 
 
@@ -98,15 +112,43 @@ def grade(
     force: Annotated[
         bool, typer.Option("--force", help="Grade unchanged submissions again.")
     ] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", help="Write grades that change because the specs did, without asking."
+        ),
+    ] = False,
+    jobs: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            min=1, help="How many submissions to grade at a time; by default, three for each core."
+        ),
+    ] = None,
+    scheduler: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="Grade on a Dask cluster: the scheduler's address, such as tcp://10.0.0.1:8786."
+        ),
+    ] = None,
+    db: DatabaseOption = None,
+    level: Annotated[
+        Optional[Level],  # noqa: UP045
+        typer.Option(
+            help="The least that the sandbox must give, in place of the course's own setting."
+        ),
+    ] = None,
 ) -> None:
     """Grade a class: gradebook, feedback pages, grades.csv and report.html.
 
     Unchanged submissions are skipped, so an interrupted run is finished by running it again.
     """
+    if scheduler is None and available():
+        share_zygote()  # It gets warm while this process is still importing.
     from .course import Course
     from .grading import grade as grade_class
+    from .pool import cluster_pool, local_pool
 
-    here = Course(course)
+    here = Course(course, db=db, level=level)
     here.source(assignment)
     students = here.submitted(assignment)
     for path in here.misplaced():
@@ -121,32 +163,75 @@ def grade(
                     f"“{name}” has not handed in “{assignment}”. " + suggestion(name, students)
                 )
         students = student
+    open_pool = (
+        partial(cluster_pool, address=scheduler) if scheduler else partial(local_pool, jobs=jobs)
+    )
     rows: list[Row] = []
+    declined = False
     with _progress() as progress:
         task = progress.add_task(f"Grading {assignment}", total=len(students))
+
+        def confirm(changes: list[Change]) -> bool:
+            nonlocal declined
+            progress.stop()
+            agreed = _confirm(changes, yes=yes)
+            progress.start()
+            declined = not agreed
+            return agreed
+
         try:
-            for row in grade_class(here, assignment, students, force=force):
-                rows.append(row)
+            for row in grade_class(
+                here, assignment, students, open_pool, force=force, confirm=confirm
+            ):
+                rows.append(row.brief())
                 progress.update(task, advance=1, description=f"Graded {row.student}")
         except KeyboardInterrupt:
             err.print("Interrupted. What was graded is kept; run the command again to finish.")
             raise typer.Exit(130) from None
+        except AutograderError:
+            if rows:
+                err.print(f"{len(rows)} of {len(students)} submissions are done, and kept.")
+            raise
+    rows.sort(key=lambda row: row.student)
     _table(rows)
     fresh = sum(row.fresh for row in rows)
     out.print(f"{fresh} graded, {len(rows) - fresh} unchanged since they were graded.")
     _write_report(here, assignment)
     out.print(f"Feedback pages: {here.folder('feedback', '*', assignment)}", soft_wrap=True)
-    out.print(f"Gradebook:      {here.directory.db_url}", soft_wrap=True)
-    if any(row.failure for row in rows):
+    out.print(f"Gradebook:      {here.database}", soft_wrap=True)
+    if declined:
+        err.print("Changed grades were not written. To write them, answer yes, or say --yes.")
+    if declined or any(row.failure for row in rows):
         raise typer.Exit(1)
 
 
+def _confirm(changes: list[Change], *, yes: bool) -> bool:
+    """Show which grades change because the specs did, and ask whether to write them."""
+    table = Table(
+        "student",
+        "score now",
+        "score then",
+        title="The specs have changed since these submissions were graded",
+        title_justify="left",
+        header_style="bold",
+        box=None,
+    )
+    for change in changes:
+        table.add_row(escape(change.student), f"{change.before:g}", f"{change.after:g}")
+    out.print(table)
+    if yes or not sys.stdin.isatty():
+        return yes
+    return typer.confirm("Write these grades?")
+
+
 @app.command()
-def report(assignment: AssignmentArgument, course: CourseOption = Path()) -> None:
+def report(
+    assignment: AssignmentArgument, course: CourseOption = Path(), db: DatabaseOption = None
+) -> None:
     """Write grades.csv and report.html again, from the gradebook and the verdicts."""
     from .course import Course
 
-    here = Course(course)
+    here = Course(course, db=db)
     here.notebooks(assignment)
     _write_report(here, assignment)
 
@@ -248,7 +333,7 @@ def _write_report(course: Course, assignment: str) -> None:
     from .report import write
 
     grades, page = write(
-        course, assignment, rows(course, assignment), course.root / "reports" / assignment
+        course, assignment, partial(rows, course, assignment), course.root / "reports" / assignment
     )
     out.print(f"Grades:         {grades}", soft_wrap=True)
     out.print(f"Report:         {page}", soft_wrap=True)
@@ -256,6 +341,8 @@ def _write_report(course: Course, assignment: str) -> None:
 
 def main() -> None:
     """Run the command, and show errors as one message."""
+    # nbgrader calls commands of its own by name; they are beside this one, activated or not.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     try:
         app()
     except AutograderError as error:

@@ -7,22 +7,25 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from .errors import CourseError, suggestion
 from .loader import CHECKS_FILE
+from .sandbox import Level
 from .seeds import course_secret
 
-__all__ = ["CONFIG_FILE", "Course", "failure_of", "submission_digest"]
+__all__ = ["CONFIG_FILE", "Course", "Digest", "Digester", "failure_of", "submission_digest"]
 
 # nbgrader 0.9 was written for an older SQLAlchemy, which did not mind how it adds submissions.
 warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")
@@ -36,12 +39,14 @@ class Course:
 
     Args:
         root: a folder with an ``nbgrader_config.py``, or one that has such a folder ``exercises``.
+        db: the gradebook's database as an SQLAlchemy URL, in place of the configured one.
+        level: the least that the sandbox must give, in place of the configured one.
 
     Raises:
         CourseError: if there is no such folder, or its configuration fails.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, db: str | None = None, level: Level | None = None) -> None:
         found = [path for path in (root, root / "exercises") if (path / CONFIG_FILE).is_file()]
         if not found:
             raise CourseError(
@@ -50,6 +55,10 @@ class Course:
             )
         self.root = found[0].resolve()
         self.config: Config = self._load()
+        if db is not None:
+            self.config.CourseDirectory.db_url = db
+        if level is not None:
+            self.config.ZygoteProvisioner.level = level.value
         self.directory = CourseDirectory(config=self.config)
         self.api = NbGraderAPI(self.directory, config=self.config)
         # What nbgrader logs while it works is captured and told where it matters.
@@ -112,6 +121,11 @@ class Course:
             path for path in self.root.glob(pattern) if path.is_dir() and path.name not in known
         )
 
+    @property
+    def database(self) -> str:
+        """The gradebook's URL, without its password."""
+        return make_url(self.directory.db_url).render_as_string()
+
     @contextmanager
     def gradebook(self) -> Iterator[Gradebook]:
         """Open the gradebook.
@@ -122,8 +136,9 @@ class Course:
         try:
             gradebook = Gradebook(self.directory.db_url, self.directory.course_id)
         except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise CourseError(
-                f"The gradebook {self.directory.db_url} cannot be opened: {error}"
+                f"The gradebook {self.database} cannot be opened: {reason}"
             ) from error
         with gradebook:
             yield gradebook
@@ -143,36 +158,64 @@ class Course:
                     f"run: autograder release {assignment}"
                 ) from None
 
-    def digest(self, assignment: str, student: str, notebook: str) -> str:
-        """Digest all that a grade depends on; see :func:`submission_digest`."""
-        return submission_digest(self.directory, assignment, student, notebook)
+
+@dataclass(frozen=True)
+class Digest:
+    """Two SHA-256 digests by which a grade is recognised."""
+
+    submission: str
+    """Of the notebook that was handed in."""
+    whole: str
+    """Of all that its grade depends on."""
 
 
-def submission_digest(
-    directory: CourseDirectory, assignment: str, student: str, notebook: str
-) -> str:
-    """Digest all that the grade of a submitted notebook depends on.
+class Digester:
+    """Digests what the grades of an assignment depend on; what all submissions share, once.
 
     Args:
         directory: the course.
         assignment: the assignment's name.
-        student: the student's id.
-        notebook: the notebook's name, without ``.ipynb``.
-
-    Returns:
-        A SHA-256 that changes when the submission, the assignment's source, its specs, the course's
-        secret, this package or torch changes.
     """
-    digest = hashlib.sha256(course_secret(Path(directory.root)))
-    source = Path(directory.format_path(directory.source_directory, ".", assignment))
-    submitted = Path(directory.format_path(directory.submitted_directory, student, assignment))
-    package = sorted(Path(__file__).parent.glob("*.py"))
-    files = [submitted / f"{notebook}.ipynb", source / f"{notebook}.ipynb", source / CHECKS_FILE]
-    for path in [*files, *package]:
-        content = path.read_bytes() if path.exists() else b""
-        digest.update(hashlib.sha256(content).digest())
-    digest.update(torch.__version__.encode())
-    return digest.hexdigest()
+
+    def __init__(self, directory: CourseDirectory, assignment: str) -> None:
+        self._directory = directory
+        self._assignment = assignment
+        self._source = Path(directory.format_path(directory.source_directory, ".", assignment))
+        digest = hashlib.sha256(course_secret(Path(directory.root)))
+        for path in [self._source / CHECKS_FILE, *sorted(Path(__file__).parent.glob("*.py"))]:
+            digest.update(_digest_of(path))
+        digest.update(version("torch").encode())
+        self._shared = digest.digest()
+
+    def __call__(self, student: str, notebook: str) -> Digest:
+        """Digest a submitted notebook.
+
+        Args:
+            student: the student's id.
+            notebook: the notebook's name, without ``.ipynb``.
+        """
+        folder = self._directory.format_path(
+            self._directory.submitted_directory, student, self._assignment
+        )
+        submission = _digest_of(Path(folder) / f"{notebook}.ipynb")
+        source = _digest_of(self._source / f"{notebook}.ipynb")
+        whole = hashlib.sha256(self._shared + source + submission)
+        return Digest(submission.hex(), whole.hexdigest())
+
+
+def submission_digest(
+    directory: CourseDirectory, assignment: str, student: str, notebook: str
+) -> Digest:
+    """Digest all that the grade of a submitted notebook depends on.
+
+    It changes when the submission, the assignment's source, its specs, the course's secret, this
+    package or torch changes.
+    """
+    return Digester(directory, assignment)(student, notebook)
+
+
+def _digest_of(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes() if path.exists() else b"").digest()
 
 
 def failure_of(result: dict[str, Any]) -> str | None:

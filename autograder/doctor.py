@@ -14,11 +14,14 @@ from pathlib import Path
 import nbformat
 from traitlets.config import Config
 
+from . import sandbox
 from .course import Course
 from .errors import AutograderError, CourseError
 from .loader import load_specs
 from .notebooks import worked_notebook
+from .provisioner import ZygoteProvisioner, share_zygote, too_low
 from .seeds import SECRET_FILE, course_secret
+from .zygote import available
 
 __all__ = ["Finding", "examine"]
 
@@ -46,18 +49,15 @@ def examine(root: Path) -> Iterator[Finding]:
     yield Finding("packages", None, ", ".join(f"{name} {version(name)}" for name in packages))
     yield _try("kernel", _kernel)
     yield _try("referee's socket", _socket)
-    yield Finding(
-        "sandbox",
-        None,
-        "none: student code runs in an ordinary kernel, as the user who grades. "
-        "Grade only submissions that you would run yourself, or grade inside a container.",
-    )
+    for layer in sandbox.examine():
+        yield Finding(f"sandbox: {layer.name}", layer.holds, layer.detail)
     try:
         course = Course(root)
     except AutograderError as error:
         yield Finding("course", False, str(error))
         return
     yield Finding("course", True, str(course.root))
+    yield _try("level", lambda: _level(course))
     yield _try("secret", lambda: _secret(course))
     yield _try("gradebook", lambda: _gradebook(course))
     for assignment in course.assignments():
@@ -106,6 +106,14 @@ def _socket() -> str:
     if answer != {"closed": True}:
         raise RuntimeError(f"the referee answered {answer}")
     return "a message went there and back"
+
+
+def _level(course: Course) -> str:
+    wanted = sandbox.Level(ZygoteProvisioner(config=course.config).level)
+    found = share_zygote().level() if available() else sandbox.Level.NONE
+    if found < wanted:
+        raise CourseError(too_low(found, wanted))
+    return f"the course asks for “{wanted.value}”, and this machine gives “{found.value}”"
 
 
 def _secret(course: Course) -> str:

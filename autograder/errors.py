@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from gettext import gettext as _
+
+from .i18n import _
 
 __all__ = ["AutograderError", "CourseError", "SpecError", "suggestion"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import wraps
+from functools import cache, wraps
 from types import TracebackType
 from typing import Any
 from unittest.mock import patch
@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 __all__ = ["Recorder", "resolve"]
 
 
+@cache
 def resolve(name: str) -> Any:
     """Find the object that a dotted name stands for.
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import MissingEntry
+from nbgrader.api import Gradebook
 
-from .course import Course, failure_of
+from .course import Course, Digester, failure_of
 from .errors import CourseError
-from .nbgrader_plugin import VERDICTS_SUFFIX
+from .gradebook import Standing, make_plan, read_record, read_submission, standings, store
+from .job import Graded, Plan
 from .notebooks import worked_notebook
+from .pool import Pool, WorkerLostError, local_pool, outcome, package_digest
+from .scratch import folder
 from .verdict import Verdict
 
-__all__ = ["CellGrade", "Row", "grade", "release", "rows"]
+__all__ = ["CellGrade", "Change", "Row", "grade", "release", "rows"]
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,14 @@ class Row:
     """The folder with the feedback pages."""
     fresh: bool = field(default=False, compare=False)
     """Whether it was graded just now, rather than found unchanged."""
+    said: tuple[str, ...] | None = field(default=None, compare=False)
+    """The reasons, where the cells have been left out."""
 
     @property
     def reasons(self) -> list[str]:
         """What was wrong, in sentences; empty for a perfect submission."""
+        if self.said is not None:
+            return list(self.said)
         if self.failure:
             return [self.failure]
         found = []
@@ -71,6 +80,10 @@ class Row:
             if not cell.verdicts and cell.points < cell.max_points:
                 found.append(f"{cell.grade_id}: {cell.error or 'The tests of this cell failed.'}")
         return found
+
+    def brief(self) -> Row:
+        """Return the row without its verdicts, of which a large class has many."""
+        return replace(self, cells=(), said=tuple(self.reasons))
 
     @property
     def unprotected(self) -> list[str]:
@@ -94,97 +107,238 @@ def release(course: Course, assignment: str) -> Path:
     return course.folder("release", ".", assignment)
 
 
+@dataclass(frozen=True)
+class Change:
+    """A grade that would be another one now, though the submission is the same."""
+
+    student: str
+    """The student's id."""
+    before: float
+    """The points in the gradebook."""
+    after: float
+    """The points that the present specs give."""
+
+
+OpenPool = Callable[[Plan], AbstractContextManager[Pool]]
+"""Opens the pool that a plan's jobs run in."""
+Confirm = Callable[[list[Change]], bool]
+"""Decides whether changed grades are written."""
+
+
 def grade(
-    course: Course, assignment: str, students: list[str], *, force: bool = False
+    course: Course,
+    assignment: str,
+    students: list[str],
+    open_pool: OpenPool | None = None,
+    *,
+    force: bool = False,
+    confirm: Confirm = lambda changes: True,
 ) -> Iterator[Row]:
-    """Grade submissions one after another; unchanged ones are not graded again.
+    """Grade submissions, many at a time; unchanged ones are not graded again.
 
     Each submission's grade and feedback are complete when its row appears, so an interrupted run
-    loses at most the submission under way, and the next run goes on from there.
+    loses at most the submissions under way, and the next run goes on from there.
 
     Args:
         course: the course.
         assignment: the assignment's name.
         students: whose submissions to grade.
+        open_pool: opens the pool that grades them, by default one on this machine; it is not
+            called if there is nothing to do.
         force: whether to grade unchanged submissions too.
+        confirm: is asked before grades are written that change because the specs, and not the
+            submissions, have changed; without its consent they stay as they are.
 
     Yields:
-        A row for each student, whatever is wrong with the submission.
+        A row for each student, whatever is wrong with the submission, in the order of completion.
+
+    Raises:
+        AutograderError: if grading cannot go on; the rows so far are in the gradebook.
     """
-    notebooks = course.notebooks(assignment)
-    for student in students:
-        if not force and _is_current(course, assignment, student, notebooks):
-            yield row(course, assignment, student)
-            continue
-        failure = failure_of(course.api.autograde(assignment, student))
-        if failure is None:
-            failure = failure_of(course.api.generate_feedback(assignment, student))
-        yield row(course, assignment, student, failure=failure, fresh=True)
-
-
-def _is_current(course: Course, assignment: str, student: str, notebooks: list[str]) -> bool:
-    feedback = course.folder("feedback", student, assignment)
-    return all(
-        _record(course, assignment, student, notebook).get("digest")
-        == course.digest(assignment, student, notebook)
-        and (feedback / f"{notebook}.html").exists()
-        for notebook in notebooks
-    )
-
-
-def _record(course: Course, assignment: str, student: str, notebook: str) -> dict[str, Any]:
-    path = course.folder("autograded", student, assignment) / f"{notebook}{VERDICTS_SUFFIX}"
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record
-
-
-def row(
-    course: Course,
-    assignment: str,
-    student: str,
-    *,
-    failure: str | None = None,
-    fresh: bool = False,
-) -> Row:
-    """Read one submission's row from the gradebook and the verdicts beside its notebooks."""
-    cells = []
-    for notebook in course.notebooks(assignment):
-        record = _record(course, assignment, student, notebook)
-        for grade_id, cell in record.get("cells", {}).items():
-            error = cell["error"]
-            cells.append(
-                CellGrade(
-                    grade_id,
-                    cell["points"],
-                    cell["max_points"],
-                    cell["protected"],
-                    tuple(Verdict.from_json(verdict) for verdict in cell["verdicts"]),
-                    f"{error['ename']}: {error['evalue']}" if error else None,
-                )
-            )
     with course.gradebook() as gradebook:
-        max_score = gradebook.find_assignment(assignment).max_score
-        try:
-            score = gradebook.find_submission(assignment, student).score
-        except MissingEntry:
-            score = 0.0
-            failure = failure or "This submission has not been graded yet."
-    if not cells and not failure:
-        failure = "This submission has not been graded yet."
-    if failure:
-        failure = explain(course, assignment, student, failure)
-    feedback = course.folder("feedback", student, assignment)
-    return Row(
-        student,
-        float(score or 0.0),
-        float(max_score or 0.0),
-        tuple(cells),
-        failure,
-        feedback if feedback.is_dir() else None,
-        fresh,
+        run = _Run(course, gradebook, assignment)
+        again: list[str] = []
+        changed: list[str] = []
+        for student in students:
+            if not force and run.is_current(student):
+                yield run.row(student)
+            elif run.is_outdated(student):
+                changed.append(student)
+            else:
+                again.append(student)
+        if not again and not changed:
+            return
+        with (open_pool or local_pool)(run.plan) as pool:
+            for graded in run.grade(pool, again):
+                yield run.finish(graded)
+            if changed:
+                yield from run.regrade(pool, changed, confirm)
+
+
+class _Run:
+    """One run of the grader over an assignment."""
+
+    def __init__(self, course: Course, gradebook: Gradebook, assignment: str) -> None:
+        self.course = course
+        self.gradebook = gradebook
+        self.assignment = assignment
+        self.plan = make_plan(course, gradebook, assignment, package_digest())
+        self.digester = Digester(course.directory, assignment)
+        self.standings = standings(gradebook, assignment)
+
+    def records(self, student: str) -> dict[str, dict[str, Any]]:
+        """Read the records of a student's notebooks."""
+        return {
+            name: read_record(self.course, self.assignment, student, name)
+            for name in self.plan.notebooks
+        }
+
+    def is_current(self, student: str) -> bool:
+        """Tell whether files and gradebook hold the grade of just this submission."""
+        feedback = self.course.folder("feedback", student, self.assignment)
+        submitted = self.course.folder("submitted", student, self.assignment)
+        if student not in self.standings:
+            return False
+        known = self.standings[student].auto_scores
+        for name, record in self.records(student).items():
+            if (
+                not record
+                and not (submitted / f"{name}.ipynb").exists()
+                and len(self.plan.notebooks) > 1
+            ):
+                continue
+            if record.get("digest") != self.digester(student, name).whole:
+                return False
+            if not (feedback / f"{name}.html").exists():
+                return False
+            for cell, found in record["cells"].items():
+                if known.get((name, cell)) != found["points"]:
+                    return False
+        return True
+
+    def is_outdated(self, student: str) -> bool:
+        """Tell whether the same submission was graded before, by other specs."""
+        records = [(name, record) for name, record in self.records(student).items() if record]
+        digests = [(self.digester(student, name), record) for name, record in records]
+        return bool(
+            student in self.standings
+            and digests
+            and all(record.get("submission") == now.submission for now, record in digests)
+            and any(record.get("digest") != now.whole for now, record in digests)
+        )
+
+    def grade(self, pool: Pool, students: list[str]) -> Iterator[Graded]:
+        """Grade submissions; those whose process died are tried once more, alone."""
+        suspects: list[str] = []
+        for student, graded in self._stream(pool, students, 2 * pool.workers):
+            if graded is None:
+                suspects.append(student)
+            else:
+                yield graded
+        for student, graded in self._stream(pool, suspects, 1):
+            yield graded or Graded(
+                student, failure="The process that graded this submission died, twice."
+            )
+
+    def _stream(
+        self, pool: Pool, students: list[str], most: int
+    ) -> Iterator[tuple[str, Graded | None]]:
+        """Keep a few jobs under way, so that memory does not grow with the class."""
+        waiting = iter(students)
+        under_way: dict[Future[Graded], str] = {}
+        while True:
+            while len(under_way) < most and (student := next(waiting, None)) is not None:
+                problem = self._problem(student)
+                if problem:
+                    yield student, Graded(student, failure=problem)
+                    continue
+                submission = read_submission(
+                    self.course, self.gradebook, self.plan, student, self.digester
+                )
+                under_way[pool.submit(submission)] = student
+            if not under_way:
+                return
+            done, _running = wait(under_way, timeout=1, return_when=FIRST_COMPLETED)
+            if not done:
+                pool.check()
+            lost = False
+            for future in done:
+                student = under_way.pop(future)
+                try:
+                    yield student, outcome(future)
+                except WorkerLostError:
+                    lost = True
+                    yield student, None
+            if lost:
+                pool.restart()
+
+    def _problem(self, student: str) -> str | None:
+        """Say in a sentence why there is nothing to grade, if so."""
+        submitted = self.course.folder("submitted", student, self.assignment)
+        if any((submitted / f"{name}.ipynb").exists() for name in self.plan.notebooks):
+            return None
+        return explain(self.course, self.assignment, student, "There is no notebook.")
+
+    def finish(self, graded: Graded) -> Row:
+        """Store a graded submission, and return its row."""
+        if graded.failure:
+            failure = explain(self.course, self.assignment, graded.student, graded.failure)
+            return self.row(graded.student, failure=failure, fresh=True)
+        store(self.course, self.gradebook, self.plan, graded)
+        self.standings[graded.student] = Standing(graded.score)
+        return self.row(graded.student, fresh=True)
+
+    def regrade(self, pool: Pool, students: list[str], confirm: Confirm) -> Iterator[Row]:
+        """Grade by the present specs, and write what comes of it if that is wanted."""
+        with folder() as spool:
+            changes = []
+            for number, graded in enumerate(self.grade(pool, students)):
+                (Path(spool) / str(number)).write_text(graded.to_json())
+                before = self.standings[graded.student].score
+                after = before if graded.failure else graded.score
+                if before != after:
+                    changes.append(Change(graded.student, before, after))
+            agreed = not changes or confirm(sorted(changes, key=lambda change: change.student))
+            for number in range(len(students)):
+                graded = Graded.from_json((Path(spool) / str(number)).read_text())
+                yield self.finish(graded) if agreed else self.row(graded.student)
+
+    def row(self, student: str, *, failure: str | None = None, fresh: bool = False) -> Row:
+        """Make a student's row from the gradebook and the records beside the notebooks."""
+        cells = [
+            _cell_grade(grade_id, cell)
+            for record in self.records(student).values()
+            for grade_id, cell in record.get("cells", {}).items()
+        ]
+        known = self.standings.get(student)
+        if not failure and (known is None or not cells):
+            failure = explain(
+                self.course,
+                self.assignment,
+                student,
+                "This submission has not been graded yet.",
+            )
+        feedback = self.course.folder("feedback", student, self.assignment)
+        return Row(
+            student,
+            known.score if known else 0.0,
+            sum(notebook.max_score for notebook in self.plan.notebooks.values()),
+            tuple(cells),
+            failure,
+            feedback if feedback.is_dir() else None,
+            fresh,
+        )
+
+
+def _cell_grade(grade_id: str, cell: dict[str, Any]) -> CellGrade:
+    error = cell["error"]
+    return CellGrade(
+        grade_id,
+        cell["points"],
+        cell["max_points"],
+        cell["protected"],
+        tuple(Verdict.from_json(verdict) for verdict in cell["verdicts"]),
+        f"{error['ename']}: {error['evalue']}" if error else None,
     )
 
 
@@ -208,7 +362,10 @@ def explain(course: Course, assignment: str, student: str, failure: str) -> str:
     return failure
 
 
-def rows(course: Course, assignment: str) -> list[Row]:
-    """Read the rows of all submissions of an assignment."""
+def rows(course: Course, assignment: str) -> Iterator[Row]:
+    """Read the rows of all submissions of an assignment, one after another."""
     course.source(assignment)
-    return [row(course, assignment, student) for student in course.submitted(assignment)]
+    with course.gradebook() as gradebook:
+        run = _Run(course, gradebook, assignment)
+        for student in course.submitted(assignment):
+            yield run.row(student)

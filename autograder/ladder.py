@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from gettext import gettext as _
 from typing import Any
 
 import torch
 
 from .answer import Answer, Failure
+from .i18n import _
 from .spec import Spec
 from .tree import describe, leaf_kind, leaves, shape_text
 from .verdict import Difference, Rung

@@ -7,12 +7,12 @@ import importlib.util
 import sys
 import traceback
 from functools import lru_cache
-from gettext import gettext as _
 from inspect import isabstract
 from pathlib import Path
 
 from .errors import SpecError, suggestion
 from .forbidden import resolve
+from .i18n import _
 from .spec import Spec
 
 __all__ = ["CHECKS_FILE", "find_spec", "load_specs"]

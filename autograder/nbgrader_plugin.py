@@ -6,14 +6,18 @@ commands and formgrader grade through the referee.
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from gettext import gettext as _
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jupyter_core.utils import ensure_async
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
@@ -21,23 +25,29 @@ from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import determine_grade
+from traitlets import Enum, Integer
 from traitlets.config import Config
 
 from .card import VERDICT_MIME, to_html
-from .course import submission_digest
+from .course import Digest, submission_digest
 from .errors import AutograderError
+from .i18n import _
 from .loader import CHECKS_FILE, load_specs
 from .notebooks import asked_questions, is_grade_code, text_sources, update_sources
+from .provisioner import SANDBOX_KERNEL
 from .seeds import course_secret, secret_seed
 from .server import RefereeServer
 from .student import WIRE_VARIABLE
 from .students import STUDENTS_FILE
 from .verdict import Verdict
+from .zygote import ZygoteLostError
 
-__all__ = ["VERDICTS_SUFFIX", "RefereeExecute", "configure"]
+__all__ = ["VERDICTS_SUFFIX", "Assessment", "RefereeExecute", "configure"]
 
 VERDICTS_SUFFIX = ".verdicts.json"
 """Ends the name of the file of verdicts beside an autograded notebook."""
+
+_ATTEMPTS = 3
 
 
 def configure(config: Config, course: Path) -> None:
@@ -66,6 +76,20 @@ def configure(config: Config, course: Path) -> None:
     config.Autograde.autograde_preprocessors = [
         RefereeExecute if step is Execute else step for step in steps
     ]
+    # Whatever a submission's notebook asks for, its code runs in the sandbox.
+    config.RefereeExecute.kernel_name = SANDBOX_KERNEL
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What the referee needs to know about the submission under way."""
+
+    folder: Path
+    """The assignment's folder on the instructor's side, with its ``checks.py``."""
+    seed_of: Callable[[str], int]
+    """Gives the secret seed of a question."""
+    digest: Digest
+    """What the grade depends on, to recognise it later."""
 
 
 class RefereeExecute(Execute):  # type: ignore[misc]
@@ -76,38 +100,59 @@ class RefereeExecute(Execute):  # type: ignore[misc]
     marked as nbgrader always does, except that warnings cost nothing; the report calls them
     unprotected.
 
-    The kernel is the one that the assignment's kernelspec names, so another way of running it, such
-    as a kernel provisioner with a sandbox, needs a kernelspec and no change here.
+    The kernel is the one that ``kernel_name`` names: a sandboxed one, as :func:`configure` sets it.
     """
+
+    submission_seconds = Integer(
+        300, help="Wall time of a submission, in seconds; a cell's is the option timeout."
+    ).tag(config=True)
+    cell_cpu_seconds = Integer(
+        20, help="CPU time of a cell, in seconds; a submission's is ZygoteProvisioner.cpu_seconds."
+    ).tag(config=True)
+    cell_output_kb = Integer(512, help="Output of a cell, in KB.").tag(config=True)
+    submission_output_kb = Integer(4096, help="Output of a submission, in KB.").tag(config=True)
+
+    # There is nothing in a student's kernel that would have to be wound up.
+    shutdown_kernel = Enum(
+        ["graceful", "immediate"], "immediate", help="How the kernel is stopped."
+    ).tag(config=True)
 
     _server: RefereeServer
     _dead: bool
     _cells: dict[str, Any]
+    _deadline: float
+    _output_bytes: int
+    _cell_bytes: int
+    _silenced: bool
 
     def preprocess(
         self, nb: NotebookNode, resources: Any, km: Any = None
     ) -> tuple[NotebookNode, Any]:
         about = resources["nbgrader"]
-        course = self._course_directory()
-        folder = Path(course.format_path(course.source_directory, ".", about["assignment"]))
-        secret = course_secret(Path(course.root))
-
-        def seed_of(question: str) -> int:
-            return secret_seed(secret, about["assignment"], question)
-
-        self._dead = False
-        self._cells = {}
+        assessment = resources.get("assessment") or self._from_course(about)
+        folder = assessment.folder
         self._specs = load_specs(folder) if (folder / CHECKS_FILE).exists() else {}
-        with RefereeServer(folder, seed_of) as self._server:
-            nb, resources = super().preprocess(nb, resources, km)
+        untouched = copy.deepcopy(nb)
+        for attempt in range(1, _ATTEMPTS + 1):
+            self._dead = False
+            self._cells = {}
+            self._deadline = time.monotonic() + self.submission_seconds
+            self._output_bytes = 0
+            try:
+                with RefereeServer(folder, assessment.seed_of) as self._server:
+                    nb, resources = super().preprocess(nb, resources, km)
+                break
+            except ZygoteLostError:
+                # Not the student's fault: start again, with a new zygote.
+                if attempt == _ATTEMPTS:
+                    raise
+                nb = copy.deepcopy(untouched)
         record = {
             "assignment": about["assignment"],
             "notebook": about["notebook"],
             "student": about["student"],
-            # Written last, when the gradebook has the scores: a record means a finished grade.
-            "digest": submission_digest(
-                course, about["assignment"], about["student"], about["notebook"]
-            ),
+            "submission": assessment.digest.submission,
+            "digest": assessment.digest.whole,
             "cells": self._cells,
         }
         name = about["notebook"] + VERDICTS_SUFFIX
@@ -115,10 +160,16 @@ class RefereeExecute(Execute):  # type: ignore[misc]
         resources.setdefault("outputs", {})[name] = text.encode()
         return nb, resources
 
-    def _course_directory(self) -> CourseDirectory:
+    def _from_course(self, about: Any) -> Assessment:
         converter = getattr(self.parent, "parent", None)
-        found = getattr(converter, "coursedir", None)
-        return found if found is not None else CourseDirectory(parent=self)
+        course = getattr(converter, "coursedir", None) or CourseDirectory(parent=self)
+        secret = course_secret(Path(course.root))
+        assignment = about["assignment"]
+        return Assessment(
+            Path(course.format_path(course.source_directory, ".", assignment)),
+            lambda question: secret_seed(secret, assignment, question),
+            submission_digest(course, assignment, about["student"], about["notebook"]),
+        )
 
     def create_kernel_manager(self) -> Any:
         km = super().create_kernel_manager()
@@ -129,7 +180,9 @@ class RefereeExecute(Execute):  # type: ignore[misc]
 
     @contextmanager
     def setup_kernel(self, **kwargs: Any) -> Iterator[None]:
-        env = {**os.environ, WIRE_VARIABLE: self._server.address}
+        # nbgrader sets the second one too, but for the whole process.
+        ours = {WIRE_VARIABLE: self._server.address, "NBGRADER_EXECUTION": "autograde"}
+        env = {**os.environ, **ours}
         with super().setup_kernel(env=env, **kwargs):
             yield
 
@@ -166,18 +219,53 @@ class RefereeExecute(Execute):  # type: ignore[misc]
         return cell, resources
 
     def _run(self, cell: NotebookNode, resources: Any, index: int) -> None:
-        """Execute a cell; when the kernel dies, this and all later cells say so."""
-        if not self._dead:
+        """Execute a cell; when the kernel is dead or the time used up, the cell says so instead."""
+        if not self._dead and time.monotonic() < self._deadline:
+            self._cell_bytes, self._silenced = 0, False
+            allow = getattr(self.km.provisioner, "allow_cpu_seconds", None)
+            if allow is not None:
+                allow(self.cell_cpu_seconds)
             try:
                 super().preprocess_cell(cell, resources, index)
                 return
             except DeadKernelError:
+                if getattr(self.km.provisioner, "lost", False):
+                    raise ZygoteLostError("The zygote ended while this cell ran.") from None
                 self._dead = True
         if cell.cell_type == "code":
-            message = _("The kernel died, in this cell or in one before it.")
-            cell.outputs = [
-                new_output("error", ename="DeadKernelError", evalue=message, traceback=[message])
-            ]
+            if self._dead:
+                name = "DeadKernelError"
+                message = _("The kernel died, in this cell or in one before it.")
+            else:
+                name = "SubmissionTimeoutError"
+                message = _("The {seconds} seconds for the whole submission were over.").format(
+                    seconds=self.submission_seconds
+                )
+            cell.outputs = [new_output("error", ename=name, evalue=message, traceback=[message])]
+
+    def _get_timeout(self, cell: NotebookNode | None) -> int | None:
+        timeout = super()._get_timeout(cell)
+        left = max(1, round(self._deadline - time.monotonic()))
+        return left if timeout is None else min(timeout, left)
+
+    def output(self, outs: list[Any], msg: Any, display_id: str, cell_index: int) -> Any:
+        """Collect a cell's output, up to what is allowed; then stop the cell."""
+        if self._silenced:
+            return None
+        size = len(str(msg["content"]))
+        self._cell_bytes += size
+        self._output_bytes += size
+        over_cell = self._cell_bytes > 1024 * self.cell_output_kb
+        if not over_cell and self._output_bytes <= 1024 * self.submission_output_kb:
+            return super().output(outs, msg, display_id, cell_index)
+        self._silenced = True
+        message = _("The output was cut here: a cell may print {cell} KB, all of them {all} KB.")
+        text = message.format(cell=self.cell_output_kb, all=self.submission_output_kb)
+        notice = new_output("stream", name="stdout", text=f"\n{text}\n")
+        outs.append(notice)
+        # What prints without end would go on until the time is over.
+        self._interruption = asyncio.ensure_future(ensure_async(self.km.interrupt_kernel()))
+        return notice
 
     def _undecided(self, question: str, cell: NotebookNode) -> Verdict:
         error = _error_of(cell)
@@ -187,7 +275,7 @@ class RefereeExecute(Execute):  # type: ignore[misc]
             reason = _(
                 "It did not finish within {seconds} seconds: is there a loop that never ends?"
             ).format(seconds=self.timeout)
-        elif error["ename"] == "DeadKernelError":
+        elif error["ename"] in ("DeadKernelError", "SubmissionTimeoutError"):
             reason = error["evalue"]
         else:
             reason = _("The cell stopped with {error} before the check could decide.").format(

@@ -14,7 +14,7 @@ from typing import Any
 from .answer import Answer, observe, play
 from .case import Case
 from .loader import load_specs
-from .referee import draw_cases, explanations, judge
+from .referee import exam, explanations, judge
 from .spec import Misconception, Spec
 from .students import Student, objects_of, read_class
 from .verdict import Verdict
@@ -149,7 +149,7 @@ def _misconception(spec: Spec, misconception: Misconception, seed: int) -> str:
     if verdict.misconception != misconception.name:
         return f"it is taken for “{outcome(verdict)}”: {verdict.reason}"
     assert verdict.rung is not None
-    cases = draw_cases(spec, seed)
-    fitting = explanations(spec, cases, [player(case) for case in cases], verdict.rung)
+    held = exam(spec, seed)
+    fitting = explanations(held, [player(case) for case in held.cases], verdict.rung)
     others = [other.name for other in fitting if other.name != misconception.name]
     return f"it cannot be told from “{others[0]}”" if others else ""

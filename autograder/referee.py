@@ -3,36 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from gettext import ngettext
+from functools import lru_cache
 
 from .answer import Answer, observe
 from .case import Case, Draw
 from .errors import SpecError
+from .i18n import ngettext
 from .ladder import Finding, climb, rungs_of
 from .spec import Misconception, Spec
 from .verdict import Rung, Verdict
 
-__all__ = ["draw_cases", "explanations", "judge"]
+__all__ = ["Exam", "exam", "explanations", "judge"]
 
 Player = Callable[[Case], Answer]
 """Answers a case on the student's behalf: in this process, or at the far end of a wire."""
 
 
-def draw_cases(spec: Spec, seed: int) -> list[Case]:
-    """Draw a question's cases.
+class Exam:
+    """The cases of a question drawn from one seed, and torch's answers to them.
+
+    Args:
+        spec: the question.
+        seed: seeds the cases.
 
     Raises:
-        SpecError: if the spec cannot draw them, or draws none.
+        SpecError: if the spec cannot draw its cases or answer them.
     """
-    try:
-        cases = list(spec.cases(Draw(seed)))
-    except Exception as error:
-        raise SpecError(
-            f"The spec “{spec.name}” cannot draw its cases: {type(error).__name__}: {error}."
-        ) from error
-    if not cases:
-        raise SpecError(f"The spec “{spec.name}” draws no case.")
-    return cases
+
+    def __init__(self, spec: Spec, seed: int) -> None:
+        self.spec = spec
+        """The question."""
+        try:
+            self.cases = list(spec.cases(Draw(seed)))
+            """The cases, in the spec's order."""
+        except Exception as error:
+            raise SpecError(
+                f"The spec “{spec.name}” cannot draw its cases: {type(error).__name__}: {error}."
+            ) from error
+        if not self.cases:
+            raise SpecError(f"The spec “{spec.name}” draws no case.")
+        self.expected = [_reference(spec, case) for case in self.cases]
+        """The right answers, case by case."""
+        self._wrong: dict[tuple[str, int, bool], Answer] = {}
+
+    def wrong(self, misconception: Misconception, index: int, *, backward: bool) -> Answer:
+        """Return the answer that a misconception leads to.
+
+        Args:
+            misconception: one of the spec's.
+            index: the case's place.
+            backward: whether its gradients are wanted too.
+        """
+        key = (misconception.name, index, backward)
+        if key not in self._wrong:
+            case = self.cases[index]
+            self._wrong[key] = observe(misconception.answer, self.spec, case, backward=backward)
+        return self._wrong[key]
+
+
+@lru_cache(maxsize=64)
+def exam(spec: Spec, seed: int) -> Exam:
+    """Return an exam, made once for all who sit it.
+
+    Raises:
+        SpecError: if it cannot be made.
+    """
+    return Exam(spec, seed)
 
 
 def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
@@ -51,11 +87,11 @@ def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
     Raises:
         SpecError: if the spec itself is broken, which is never the student's fault.
     """
-    cases = draw_cases(spec, seed)
-    expected = [_reference(spec, case) for case in cases]
+    held = exam(spec, seed)
+    cases = held.cases
     answers: list[Answer] = []
     findings: list[Finding | None] = []
-    for case, right in zip(cases, expected, strict=True):
+    for case, right in zip(cases, held.expected, strict=True):
         answer = player(case)
         answers.append(answer)
         findings.append(climb(spec, answer, right, spec.parameters(case)))
@@ -77,7 +113,7 @@ def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
     # The lowest rung first, as somebody who mends code would; then the smallest case.
     worst = min(failed, key=lambda i: (_finding(findings[i]).rung.height, cases[i].numel()))
     finding = _finding(findings[worst])
-    found = explanations(spec, cases, answers, finding.rung)
+    found = explanations(held, answers, finding.rung)
     named = found[0] if found else None
     told = None if finding.rung is Rung.EXISTS else cases[worst]
     return Verdict(
@@ -129,15 +165,12 @@ def _reference(spec: Spec, case: Case) -> Answer:
     return answer
 
 
-def explanations(
-    spec: Spec, cases: list[Case], answers: list[Answer], rung: Rung
-) -> list[Misconception]:
+def explanations(held: Exam, answers: list[Answer], rung: Rung) -> list[Misconception]:
     """Find the misconceptions that give the same answer, right or wrong, in every case.
 
     Args:
-        spec: the question.
-        cases: its cases.
-        answers: the student's answers to them.
+        held: the exam.
+        answers: the student's answers to its cases.
         rung: the lowest rung on which an answer failed.
     """
     if rung is Rung.EXISTS or rung.height > Rung.GRADIENTS.height:
@@ -147,9 +180,8 @@ def explanations(
 
     def explains(candidate: Misconception) -> bool:
         return all(
-            climb(spec, answer, observe(candidate.answer, spec, case, backward=backward), top=top)
-            is None
-            for case, answer in zip(cases, answers, strict=True)
+            climb(held.spec, answer, held.wrong(candidate, i, backward=backward), top=top) is None
+            for i, answer in enumerate(answers)
         )
 
-    return [candidate for candidate in spec.misconceptions if explains(candidate)]
+    return [candidate for candidate in held.spec.misconceptions if explains(candidate)]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .card import environment, to_html
 from .course import Course
+from .errors import CourseError
 from .grading import Row
 from .verdict import Verdict
 
-__all__ = ["Question", "questions", "write"]
+__all__ = ["Question", "Summary", "write"]
 
 
 @dataclass(frozen=True)
@@ -34,62 +36,136 @@ class Question:
     """Reasons without a named misconception, and their counts, most frequent first."""
 
 
-def questions(rows: list[Row]) -> list[Question]:
-    """Sum up a class question by question, in the order of the notebook."""
-    verdicts: dict[str, list[Verdict]] = {}
-    for row in rows:
+class Summary:
+    """A class summed up, in one pass over its rows.
+
+    Args:
+        rows: the rows of the class.
+    """
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.submissions = 0
+        """How many submissions there are."""
+        self.failed = 0
+        """How many could not be graded."""
+        self.max_score = 0.0
+        """The points to earn."""
+        self._total = 0.0
+        self._tenths = [0] * 11
+        self._unprotected: set[str] = set()
+        self._questions: dict[str, _Counts] = {}
+        for row in rows:
+            self._add(row)
+
+    def _add(self, row: Row) -> None:
+        self.submissions += 1
+        self.failed += row.failure is not None
+        self.max_score = max(self.max_score, row.max_score)
+        self._total += row.score
+        share = row.score / row.max_score if row.max_score else 0.0
+        self._tenths[min(int(share * 10 + 1e-9), 10)] += 1
+        self._unprotected.update(row.unprotected)
         for cell in row.cells:
             for verdict in cell.verdicts:
-                verdicts.setdefault(verdict.question, []).append(verdict)
-    found = []
-    for name, given in verdicts.items():
-        hints = {v.misconception: v.hint or "" for v in given if v.misconception}
-        named = Counter(v.misconception for v in given if v.misconception)
-        unnamed = Counter(v.reason for v in given if not v.passed and not v.misconception)
-        found.append(
-            Question(
-                name,
-                given[0].title,
-                len(given),
-                sum(v.passed for v in given),
-                tuple((key, hints[key], count) for key, count in named.most_common()),
-                tuple(unnamed.most_common()),
-            )
+                if verdict.question not in self._questions:
+                    self._questions[verdict.question] = _Counts(verdict.title)
+                self._questions[verdict.question].add(verdict)
+
+    @property
+    def mean(self) -> float:
+        """The mean score."""
+        return self._total / self.submissions if self.submissions else 0.0
+
+    @property
+    def unprotected(self) -> list[str]:
+        """The grade cells whose marks the students' own kernels decided."""
+        return sorted(self._unprotected)
+
+    @property
+    def questions(self) -> list[Question]:
+        """The questions, in the order of the notebook."""
+        return [counts.question(name) for name, counts in self._questions.items()]
+
+    @property
+    def histogram(self) -> list[tuple[str, int]]:
+        """The submissions by their share of the points, in tenths, full marks apart.
+
+        Pairs of a label (``"0–9 %"``, ..., ``"100 %"``) and a count.
+        """
+        labels = [f"{10 * i}–{10 * i + 9} %" for i in range(10)] + ["100 %"]
+        return list(zip(labels, self._tenths, strict=True))
+
+
+class _Counts:
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._answered = self._passed = 0
+        self._hints: dict[str, str] = {}
+        self._named: Counter[str] = Counter()
+        self._unnamed: Counter[str] = Counter()
+
+    def add(self, verdict: Verdict) -> None:
+        self._answered += 1
+        self._passed += verdict.passed
+        if verdict.misconception:
+            self._hints[verdict.misconception] = verdict.hint or ""
+            self._named[verdict.misconception] += 1
+        elif not verdict.passed:
+            self._unnamed[verdict.reason] += 1
+
+    def question(self, name: str) -> Question:
+        return Question(
+            name,
+            self._title,
+            self._answered,
+            self._passed,
+            tuple((key, self._hints[key], count) for key, count in self._named.most_common()),
+            tuple(self._unnamed.most_common()),
         )
-    return found
 
 
-def histogram(rows: list[Row], bins: int = 11) -> list[tuple[str, int]]:
-    """Count the submissions by their share of the points, in tenths, full marks apart.
-
-    Returns:
-        Pairs of a label (``"0-9 %"``, ..., ``"100 %"``) and a count.
-    """
-    counts = [0] * bins
-    for row in rows:
-        share = row.score / row.max_score if row.max_score else 0.0
-        counts[min(int(share * (bins - 1) + 1e-9), bins - 1)] += 1
-    labels = [f"{10 * i}–{10 * i + 9} %" for i in range(bins - 1)] + ["100 %"]
-    return list(zip(labels, counts, strict=True))
-
-
-def write(course: Course, assignment: str, rows: list[Row], target: Path) -> tuple[Path, Path]:
-    """Write the table of grades and the report.
+def write(
+    course: Course, assignment: str, rows: Callable[[], Iterable[Row]], target: Path
+) -> tuple[Path, Path]:
+    """Write the table of grades and the report, row by row: a class may be large.
 
     Args:
         course: the course.
         assignment: the assignment's name.
-        rows: its submissions.
+        rows: gives its submissions, each time it is called.
         target: the folder to write into; made if need be.
 
     Returns:
         The paths of ``grades.csv`` and ``report.html``.
+
+    Raises:
+        CourseError: if they cannot be written.
     """
-    target.mkdir(parents=True, exist_ok=True)
     grades, report = target / "grades.csv", target / "report.html"
-    summary = questions(rows)
-    names = [question.name for question in summary]
-    with grades.open("w", newline="", encoding="utf-8") as file:
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        summary = Summary(rows())
+        _write_grades(grades, assignment, summary, rows())
+        page = environment.get_template("report.html").stream(
+            assignment=assignment,
+            course=course.directory.course_id,
+            rows=((row, _links(row, target)) for row in rows()),
+            summary=summary,
+            misplaced=course.misplaced(),
+            card=to_html,
+        )
+        page.enable_buffering(100)
+        page.dump(str(report), encoding="utf-8")
+    except OSError as error:
+        raise CourseError(
+            f"{error.filename or target} cannot be written: {error.strerror or error}."
+        ) from None
+    return grades, report
+
+
+def _write_grades(path: Path, assignment: str, summary: Summary, rows: Iterable[Row]) -> None:
+    names = [question.name for question in summary.questions]
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["student", "assignment", "score", "max_score", *names, "reasons"])
         for row in rows:
@@ -104,30 +180,11 @@ def write(course: Course, assignment: str, rows: list[Row], target: Path) -> tup
                     _plain(" ".join(row.reasons)),
                 ]
             )
-    links = {
-        row.student: [
-            (page.stem, Path(os.path.relpath(page, target)).as_posix())
-            for page in sorted(row.feedback.glob("*.html"))
-        ]
-        if row.feedback
-        else []
-        for row in rows
-    }
-    html = environment.get_template("report.html").render(
-        assignment=assignment,
-        course=course.directory.course_id,
-        rows=rows,
-        questions=summary,
-        histogram=histogram(rows),
-        links=links,
-        mean=sum(row.score for row in rows) / len(rows) if rows else 0.0,
-        failed=[row for row in rows if row.failure],
-        unprotected=sorted({name for row in rows for name in row.unprotected}),
-        misplaced=course.misplaced(),
-        card=to_html,
-    )
-    report.write_text(html, encoding="utf-8")
-    return grades, report
+
+
+def _links(row: Row, target: Path) -> list[tuple[str, str]]:
+    pages = sorted(row.feedback.glob("*.html")) if row.feedback else []
+    return [(page.stem, Path(os.path.relpath(page, target)).as_posix()) for page in pages]
 
 
 def _plain(text: str) -> str:

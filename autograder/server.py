@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from .answer import Answer, Failure
 from .case import Case
 from .loader import find_spec
 from .referee import judge
+from .scratch import folder
 from .verdict import Verdict
 from .wire import MAX_FRAME, WireError, answer_from_wire, case_to_wire, decode, encode
 
@@ -63,7 +63,7 @@ class RefereeServer:
 
     def __enter__(self) -> RefereeServer:
         # A folder that only this user may enter, so that only this user's processes can connect.
-        self._folder_of_sockets = tempfile.TemporaryDirectory(prefix="autograder-")
+        self._folder_of_sockets = folder()
         self._listener = Listener(str(self.scratch / "wire"), family="AF_UNIX")
         self._thread = threading.Thread(target=self._serve, name="referee", daemon=True)
         self._thread.start()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import textwrap
 from functools import partial
-from gettext import gettext as _
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
 
 from .answer import Answer, Failure, play
-from .card import show
+from .card import mark_shown, show
 from .case import Case
 from .errors import AutograderError
+from .i18n import _
 from .loader import find_spec
 from .referee import judge
 from .seeds import public_seed
@@ -30,13 +30,19 @@ from .wire import (
     encode,
 )
 
-__all__ = ["WIRE_VARIABLE", "CheckFailed", "check"]
+__all__ = ["WIRE_VARIABLE", "CheckFailed", "check", "remember_folder"]
 
 WIRE_VARIABLE = "AUTOGRADER_WIRE"
 """The environment variable that holds the referee's address while a class is graded."""
 
-_folder = Path.cwd()  # Remembered now: a cell may change the working directory later.
+_folder = Path.cwd()
 _wire: Connection | None = None
+
+
+def remember_folder() -> None:
+    """Take the working directory for the assignment's folder; a cell may change it later."""
+    global _folder
+    _folder = Path.cwd()
 
 
 class CheckFailed(AssertionError):
@@ -64,9 +70,10 @@ def check(question: str, obj: Any) -> Verdict:
     try:
         spec = find_spec(_folder, question)
         graded = _ask_referee(spec, obj)
-        verdict = graded or judge(
-            spec, public_seed(question), partial(_play_locally, spec, obj), public=True
-        )
+        if graded is not None:
+            mark_shown(graded)  # The referee puts the card under the cell itself.
+            return graded
+        verdict = judge(spec, public_seed(question), partial(_play_locally, spec, obj), public=True)
     except AutograderError as error:
         verdict = Verdict.undecided(question, str(error))
     show(verdict)

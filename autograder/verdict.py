@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
-from gettext import gettext as _
 from typing import Any
+
+from .i18n import _
 
 __all__ = ["Difference", "Rung", "Verdict"]
 

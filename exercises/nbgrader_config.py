@@ -11,5 +11,8 @@ c.CourseDirectory.course_id = "tensors-to-tang-poems"
 # Seconds for one cell of a submission; a question that takes longer earns nothing.
 c.Execute.timeout = 20
 
+# The least that the sandbox must give: full, landlock or none. See Security in the README.
+c.ZygoteProvisioner.level = "landlock"
+
 # Grade through the referee, and make the notebooks from their Markdown sources.
 configure(c, Path(__file__).resolve().parent)

@@ -10,7 +10,7 @@ from conftest import MakeAssignment
 
 from autograder.course import Course
 from autograder.grading import CellGrade, Row
-from autograder.report import histogram, questions, write
+from autograder.report import Summary, write
 from autograder.verdict import Rung, Verdict
 
 EVIL = "<script>alert(1)</script>"
@@ -50,7 +50,7 @@ ROWS = [
 def written(make_assignment: MakeAssignment, tmp_path: Path) -> tuple[Path, Path]:
     """Write the report; return the paths of table and page."""
     make_assignment()
-    return write(Course(tmp_path), "tiny", ROWS, tmp_path / "reports" / "tiny")
+    return write(Course(tmp_path), "tiny", lambda: ROWS, tmp_path / "reports" / "tiny")
 
 
 def test_grades_are_a_table(written: tuple[Path, Path]) -> None:
@@ -99,11 +99,11 @@ def test_the_page_says_what_is_unprotected_or_misplaced(
 ) -> None:
     make_assignment()
     (tmp_path / "submitted" / "ada" / "tinny").mkdir(parents=True)
-    _, path = write(Course(tmp_path), "tiny", ROWS, tmp_path / "reports")
+    _, path = write(Course(tmp_path), "tiny", lambda: ROWS, tmp_path / "reports")
     page = path.read_text(encoding="utf-8")
     assert "These cells are unprotected" in page
     assert "tinny</code>" in page
-    _, path = write(Course(tmp_path), "tiny", ROWS[:1], tmp_path / "reports")
+    _, path = write(Course(tmp_path), "tiny", lambda: ROWS[:1], tmp_path / "reports")
     assert "These cells are unprotected" not in path.read_text(encoding="utf-8")
 
 
@@ -113,19 +113,19 @@ def test_the_page_links_to_feedback(make_assignment: MakeAssignment, tmp_path: P
     feedback.mkdir(parents=True)
     (feedback / "tiny.html").touch()
     row = Row("ada", 4, 4, ROWS[0].cells, feedback=feedback)
-    _, path = write(Course(tmp_path), "tiny", [row], tmp_path / "reports" / "tiny")
+    _, path = write(Course(tmp_path), "tiny", lambda: [row], tmp_path / "reports" / "tiny")
     assert 'href="../../feedback/ada/tiny/tiny.html"' in path.read_text(encoding="utf-8")
 
 
 def test_a_report_of_nobody(make_assignment: MakeAssignment, tmp_path: Path) -> None:
     make_assignment()
-    grades, page = write(Course(tmp_path), "tiny", [], tmp_path / "reports")
+    grades, page = write(Course(tmp_path), "tiny", list, tmp_path / "reports")
     assert len(grades.read_text(encoding="utf-8").splitlines()) == 1
     assert "submissions" in page.read_text(encoding="utf-8")
 
 
 def test_questions_are_summed_up() -> None:
-    (question,) = questions(ROWS)
+    (question,) = Summary(ROWS).questions
     assert (question.answered, question.passed) == (5, 1)
     assert [(name, count) for name, _, count in question.misconceptions] == [
         ("squared", 2),
@@ -136,7 +136,7 @@ def test_questions_are_summed_up() -> None:
 
 def test_the_histogram_counts_everybody_once() -> None:
     scores = [0, 0.9, 1, 2.9999, 9.99, 10]
-    found = dict(histogram([Row("a", score, 10) for score in scores]))
+    found = dict(Summary(Row("a", score, 10) for score in scores).histogram)
     assert sum(found.values()) == len(scores)
     assert found["100 %"] == 1
     assert found["0–9 %"] == 2

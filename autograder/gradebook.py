@@ -1,0 +1,254 @@
+"""What goes from the course into jobs, and what comes back into files and the gradebook.
+
+Only the process that the instructor started writes: first a submission's files, then its rows in
+one transaction.  A grade counts as done when both are there and agree, so a run may be killed at
+any moment and the next one finishes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbgrader import api
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde
+from nbgrader.utils import find_all_files
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from .course import Course, Digester
+from .errors import CourseError
+from .job import Graded, Handed, Plan, Submission
+from .loader import CHECKS_FILE, load_specs
+from .nbgrader_plugin import VERDICTS_SUFFIX
+from .seeds import course_secret, secret_seed
+from .twin import Comment, Grade, Marks, read_notebook
+
+__all__ = ["Standing", "make_plan", "read_record", "read_submission", "standings", "store"]
+
+
+def make_plan(course: Course, gradebook: Gradebook, assignment: str, package: str) -> Plan:
+    """Gather what all submissions of an assignment share.
+
+    Raises:
+        CourseError: if the assignment has not been released.
+        SpecError: if its specs do not import.
+    """
+    try:
+        entry = gradebook.find_assignment(assignment)
+    except MissingEntry:
+        raise CourseError(
+            f"The assignment “{assignment}” is not in the gradebook yet; "
+            f"run: autograder release {assignment}"
+        ) from None
+    source = course.source(assignment)
+    secret = course_secret(course.root)
+    specs = load_specs(source) if (source / CHECKS_FILE).exists() else {}
+    kept = Autograde(coursedir=course.directory, config=course.config).exclude_overwriting
+    own = {str(source / name) for name in kept.get(assignment, [])}
+    ignored = [*course.directory.ignore, "*.ipynb"]
+    return Plan(
+        assignment,
+        {notebook.name: read_notebook(notebook) for notebook in entry.notebooks},
+        _contents(
+            source, [path for path in find_all_files(str(source), ignored) if path not in own]
+        ),
+        {question: secret_seed(secret, assignment, question) for question in specs},
+        course.config,
+        package,
+    )
+
+
+def _contents(folder: Path, paths: list[str]) -> dict[str, bytes]:
+    # A link may lead anywhere; what it leads to was not handed in.
+    real = [Path(path) for path in paths if not os.path.islink(path)]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in real}
+
+
+def read_submission(
+    course: Course, gradebook: Gradebook, plan: Plan, student: str, digester: Digester
+) -> Submission:
+    """Read what a student handed in, and what people have decided about it so far.
+
+    Raises:
+        OSError: if a file cannot be read.
+    """
+    folder = course.folder("submitted", student, plan.assignment)
+    marks = {name: Marks() for name in plan.notebooks}
+    late = 0.0
+    timestamp = course.directory.get_existing_timestamp(str(folder))
+    try:
+        entry = gradebook.find_submission(plan.assignment, student)
+    except MissingEntry:
+        due = gradebook.find_assignment(plan.assignment).duedate
+    else:
+        due = entry.duedate
+        for notebook in entry.notebooks:
+            marks[notebook.name] = Marks(
+                grades={
+                    grade.name: Grade(None, grade.manual_score, grade.extra_credit)
+                    for grade in notebook.grades
+                },
+                comments={
+                    comment.name: Comment(None, comment.manual_comment)
+                    for comment in notebook.comments
+                },
+            )
+    if timestamp and due:
+        late = max(0.0, (timestamp - due).total_seconds())
+    handed = {
+        name: Handed(path.read_bytes(), digester(student, name), marks[name])
+        for name in plan.notebooks
+        if (path := folder / f"{name}.ipynb").exists()
+    }
+    ignored = [*course.directory.ignore, "*.ipynb"]
+    return Submission(
+        student, handed, _contents(folder, find_all_files(str(folder), ignored)), late
+    )
+
+
+def store(course: Course, gradebook: Gradebook, plan: Plan, graded: Graded) -> None:
+    """Write a graded submission: its files, then its rows in one transaction.
+
+    Raises:
+        CourseError: if a file or the gradebook cannot be written.
+    """
+    try:
+        _store_files(course, plan, graded)
+    except OSError as error:
+        raise CourseError(
+            f"{error.filename or course.root} cannot be written: {error.strerror or error}."
+        ) from None
+    try:
+        _store_rows(course, gradebook, plan, graded)
+    except SQLAlchemyError as error:
+        gradebook.db.rollback()
+        raise CourseError(
+            f"The gradebook cannot be written: {str(error).splitlines()[0]}"
+        ) from None
+
+
+def _store_files(course: Course, plan: Plan, graded: Graded) -> None:
+    submitted = course.folder("submitted", graded.student, plan.assignment)
+    autograded = course.folder("autograded", graded.student, plan.assignment)
+    feedback = course.folder("feedback", graded.student, plan.assignment)
+    others = find_all_files(str(submitted), [*course.directory.ignore, "*.ipynb"])
+    files: dict[str, bytes] = {**_contents(submitted, others), **plan.files}
+    records: dict[str, bytes] = {}
+    pages: dict[str, bytes] = {}
+    for name, notebook in graded.notebooks.items():
+        files[f"{name}.ipynb"] = notebook.autograded.encode()
+        records[f"{name}{VERDICTS_SUFFIX}"] = notebook.record.encode()
+        pages[f"{name}.html"] = notebook.feedback.encode()
+    shared = course.directory.groupshared
+    # The records come last, and are gone first: they vouch for the rest.
+    for folder in (autograded, feedback):
+        shutil.rmtree(folder, ignore_errors=True)
+    _write(autograded, files, 0o664 if shared else 0o444)
+    _write(feedback, pages, 0o664 if shared else 0o644)
+    _write(autograded, records, 0o664 if shared else 0o444)
+
+
+def _write(folder: Path, files: dict[str, bytes], mode: int) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(mode)
+
+
+def _store_rows(course: Course, gradebook: Gradebook, plan: Plan, graded: Graded) -> None:
+    session = gradebook.db
+    submitted = course.folder("submitted", graded.student, plan.assignment)
+    timestamp = course.directory.get_existing_timestamp(str(submitted))
+    if session.get(api.Student, graded.student) is None:
+        session.add(api.Student(id=graded.student))
+    assignment = gradebook.find_assignment(plan.assignment)
+    submission = session.scalars(
+        select(api.SubmittedAssignment).filter_by(
+            assignment_id=assignment.id, student_id=graded.student
+        )
+    ).one_or_none()
+    if submission is None:
+        submission = api.SubmittedAssignment(assignment_id=assignment.id, student_id=graded.student)
+        session.add(submission)
+        for notebook in assignment.notebooks:
+            entry = api.SubmittedNotebook(notebook_id=notebook.id, assignment=submission)
+            for cell in (*notebook.grade_cells, *notebook.task_cells):
+                entry.grades.append(api.Grade(cell_id=cell.id, cell=cell))
+            for cell in (*notebook.solution_cells, *notebook.task_cells):
+                entry.comments.append(api.Comment(cell_id=cell.id, cell=cell))
+            session.add(entry)
+    if timestamp:
+        submission.timestamp = timestamp
+    names = {notebook.id: notebook.name for notebook in assignment.notebooks}
+    for entry in submission.notebooks:
+        found = graded.notebooks.get(names[entry.notebook_id])
+        marks = found.marks if found else None
+        if marks is not None:
+            entry.late_submission_penalty = marks.late_submission_penalty
+        for grade in entry.grades:
+            mark = marks.grades.get(grade.cell.name) if marks else None
+            grade.auto_score = mark.auto_score if mark else 0.0
+            grade.needs_manual_grade = mark.needs_manual_grade if mark else False
+        for comment in entry.comments:
+            said = marks.comments.get(comment.cell.name) if marks else None
+            if said is not None:
+                comment.auto_comment = said.auto_comment
+    session.commit()
+    session.remove()
+
+
+@dataclass
+class Standing:
+    """What the gradebook says of one submission."""
+
+    score: float = 0.0
+    """All its points."""
+    auto_scores: dict[tuple[str, str], float | None] = field(default_factory=dict)
+    """The autograder's points by notebook and cell."""
+
+
+def standings(gradebook: Gradebook, assignment: str) -> dict[str, Standing]:
+    """Read what the gradebook says of all submissions of an assignment, in one query."""
+    query = (
+        select(
+            api.SubmittedAssignment.student_id,
+            api.Notebook.name,
+            api.BaseCell.name,
+            api.Grade.auto_score,
+            api.Grade.score,
+        )
+        .select_from(api.Assignment)
+        .join(api.SubmittedAssignment, api.SubmittedAssignment.assignment_id == api.Assignment.id)
+        .join(
+            api.SubmittedNotebook,
+            api.SubmittedNotebook.assignment_id == api.SubmittedAssignment.id,
+        )
+        .join(api.Notebook, api.Notebook.id == api.SubmittedNotebook.notebook_id)
+        .join(api.Grade, api.Grade.notebook_id == api.SubmittedNotebook.id)
+        .join(api.BaseCell, api.BaseCell.id == api.Grade.cell_id)
+        .where(api.Assignment.name == assignment)
+    )
+    found: dict[str, Standing] = defaultdict(Standing)
+    for student, notebook, cell, auto_score, score in gradebook.db.execute(query):
+        standing = found[student]
+        standing.auto_scores[notebook, cell] = auto_score
+        standing.score += float(score or 0.0)
+    return dict(found)
+
+
+def read_record(course: Course, assignment: str, student: str, notebook: str) -> dict[str, Any]:
+    """Read the verdicts beside an autograded notebook; empty if there are none."""
+    path = course.folder("autograded", student, assignment) / f"{notebook}{VERDICTS_SUFFIX}"
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record

@@ -1,0 +1,260 @@
+"""One submission, graded: a pure function that runs in any process on any machine.
+
+It reads no course directory and no gradebook, and writes nothing outside a scratch folder: all that
+it needs comes with the :class:`Plan` and the :class:`Submission`, all that it finds goes back in
+:class:`Graded`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import nbformat
+import torch
+from nbformat import NotebookNode
+from nbgrader.converters import Autograde, GenerateFeedback
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import CheckCellMetadata
+from traitlets.config import Config
+
+from .course import Digest
+from .errors import AutograderError
+from .feedback import FeedbackExporter
+from .nbgrader_plugin import VERDICTS_SUFFIX, Assessment
+from .scratch import folder
+from .twin import Comment, Grade, Marks, SourceNotebook, Twin
+
+__all__ = ["Graded", "GradedNotebook", "Handed", "Plan", "Submission", "grade_submission"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all submissions of an assignment share."""
+
+    assignment: str
+    """The assignment's name."""
+    notebooks: dict[str, SourceNotebook]
+    """Its notebooks by name."""
+    files: dict[str, bytes]
+    """Its other files, ``checks.py`` among them, by relative path."""
+    seeds: dict[str, int]
+    """The secret seeds by question; the course's secret itself stays at home."""
+    config: Config
+    """nbgrader's configuration of the course."""
+    package: str
+    """A digest of this package: a worker on another machine must run the same."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Tells one plan from another."""
+        parts = (self.assignment, self.notebooks, self.files, self.seeds, self.config, self.package)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Handed:
+    """One notebook that was handed in."""
+
+    content: bytes
+    """The file's content."""
+    digest: Digest
+    """What its grade depends on."""
+    marks: Marks = field(default_factory=Marks)
+    """What people have decided about it so far."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one student handed in."""
+
+    student: str
+    """The student's id."""
+    notebooks: dict[str, Handed]
+    """The notebooks by name; one that is missing was not handed in."""
+    files: dict[str, bytes]
+    """The other files by relative path."""
+    total_seconds_late: float = 0.0
+    """How late it was."""
+
+
+@dataclass(frozen=True)
+class GradedNotebook:
+    """What became of one notebook."""
+
+    autograded: str
+    """The executed notebook, as nbgrader writes it."""
+    record: str
+    """The verdicts, as JSON."""
+    feedback: str
+    """The feedback page."""
+    marks: Marks
+    """The marks for the gradebook."""
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What became of a submission."""
+
+    student: str
+    """The student's id."""
+    notebooks: dict[str, GradedNotebook] = field(default_factory=dict)
+    """The notebooks by name."""
+    failure: str | None = None
+    """Why it could not be graded, in a sentence."""
+
+    @property
+    def score(self) -> float:
+        """The points of all notebooks."""
+        return sum(notebook.marks.score for notebook in self.notebooks.values())
+
+    def to_json(self) -> str:
+        """Pack the outcome, to be kept on disk for a while."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Graded:
+        """Unpack what :meth:`to_json` packed."""
+        data = json.loads(text)
+        notebooks = {}
+        for name, notebook in data["notebooks"].items():
+            marks = notebook["marks"]
+            kept = {
+                **marks,
+                "grades": {key: Grade(**value) for key, value in marks["grades"].items()},
+                "comments": {key: Comment(**value) for key, value in marks["comments"].items()},
+            }
+            notebooks[name] = GradedNotebook(**{**notebook, "marks": Marks(**kept)})
+        return cls(data["student"], notebooks, data["failure"])
+
+
+def grade_submission(plan: Plan, submission: Submission) -> Graded:
+    """Grade a submission.
+
+    Args:
+        plan: what it shares with the others.
+        submission: what was handed in.
+
+    Returns:
+        The outcome; a submission that cannot be graded has a ``failure``.
+
+    Raises:
+        AutograderError: if not the submission but this machine is at fault.
+    """
+    line = _line(plan)
+    graded = {}
+    for name, handed in submission.notebooks.items():
+        try:
+            graded[name] = line.grade(submission, name, handed)
+        except AutograderError:
+            raise
+        except Exception as error:
+            return Graded(submission.student, failure=f"{type(error).__name__}: {error}")
+    return Graded(submission.student, graded)
+
+
+_lines = threading.local()
+
+
+def _line(plan: Plan) -> _Line:
+    """Return this thread's line for a plan; it keeps the last one."""
+    if getattr(_lines, "digest", None) != plan.digest:
+        _lines.digest, _lines.line = plan.digest, _Line(plan)
+    line: _Line = _lines.line
+    return line
+
+
+class _CheckCellMetadata(CheckCellMetadata):  # type: ignore[misc]
+    """Validates what is the same in a thousand submissions once."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._valid: set[str] = set()
+
+    def preprocess(
+        self, nb: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        metadata = json.dumps(
+            [
+                (cell.cell_type, cell.metadata.nbgrader)
+                for cell in nb.cells
+                if "nbgrader" in cell.metadata
+            ]
+        )
+        if metadata not in self._valid:
+            super().preprocess(nb, resources)
+            if len(self._valid) < 1000:
+                self._valid.add(metadata)
+        return nb, resources
+
+
+class _Line:
+    """The steps of grading, made once for all submissions of an assignment."""
+
+    def __init__(self, plan: Plan) -> None:
+        logging.getLogger("traitlets").setLevel(logging.CRITICAL)
+        # Cases are small, and others want the cores; and a process whose torch has had threads
+        # must not be forked.
+        torch.set_num_threads(1)
+        self._plan = plan
+        self._folder: TemporaryDirectory[str] = folder()
+        self._source = Path(self._folder.name)
+        _write(self._source, plan.files)
+        directory = CourseDirectory(config=plan.config)
+        autograde = Autograde(coursedir=directory, config=plan.config)
+        self._sanitize = self._steps(autograde.sanitize_preprocessors)
+        self._autograde = self._steps(autograde.autograde_preprocessors)
+        feedback = GenerateFeedback(coursedir=directory, config=plan.config)
+        # The exporter keeps its compiled templates: making them takes longer than using them.
+        self._exporter = FeedbackExporter(config=feedback.config)
+        for step in feedback.preprocessors:
+            self._exporter.register_preprocessor(step)
+
+    def _steps(self, classes: list[Any]) -> list[Any]:
+        found = [_CheckCellMetadata if step is CheckCellMetadata else step for step in classes]
+        return [step(config=self._plan.config) for step in found]
+
+    def grade(self, submission: Submission, name: str, handed: Handed) -> GradedNotebook:
+        plan = self._plan
+        twin = Twin(plan.notebooks[name], handed.marks, submission.total_seconds_late)
+        notebook = nbformat.reads(handed.content.decode("utf-8"), as_version=4)
+        with folder() as work, twin.opened() as url:
+            _write(Path(work), {**submission.files, **plan.files})
+
+            def resources() -> dict[str, Any]:
+                return {
+                    "unique_key": name,
+                    "output_files_dir": f"{name}_files",
+                    "metadata": {"name": name, "path": work},
+                    "nbgrader": {
+                        "student": submission.student,
+                        "assignment": plan.assignment,
+                        "notebook": name,
+                        "db_url": url,
+                    },
+                    "assessment": Assessment(self._source, plan.seeds.__getitem__, handed.digest),
+                }
+
+            for step in self._sanitize:
+                notebook, _same = step(notebook, resources())
+            found = resources()
+            for step in self._autograde:
+                notebook, found = step(notebook, found)
+            autograded = nbformat.writes(notebook)
+            page, _same = self._exporter.from_notebook_node(notebook, resources())
+        record = found["outputs"][f"{name}{VERDICTS_SUFFIX}"].decode()
+        return GradedNotebook(autograded, record, page, twin.marks)
+
+
+def _write(target: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
