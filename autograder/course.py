@@ -16,7 +16,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import ArgumentError, SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -123,8 +123,18 @@ class Course:
 
     @property
     def database(self) -> str:
-        """The gradebook's URL, without its password."""
-        return make_url(self.directory.db_url).render_as_string()
+        """The gradebook's URL, without its password.
+
+        Raises:
+            CourseError: if it is not a URL; the message does not show it.
+        """
+        try:
+            return make_url(self.directory.db_url).render_as_string()
+        except (ArgumentError, ValueError):
+            raise CourseError(
+                "What is given as the gradebook is not a database's URL; one looks like "
+                "postgresql+psycopg://user@host/grades."
+            ) from None
 
     @contextmanager
     def gradebook(self) -> Iterator[Gradebook]:

@@ -14,8 +14,16 @@ from nbformat import NotebookNode
 
 __all__ = ["FeedbackExporter"]
 
-_IMAGE_WITHOUT_TEXT = re.compile(r"<img\b(?![^>]*\salt=)", re.IGNORECASE)
-_NO_TEXT = '<img alt="No description has been provided for this image"'
+# A script's strings and a comment may hold what looks like an image; they are passed over whole.
+_IMAGE_WITHOUT_TEXT = re.compile(
+    r"<(?P<raw>script|style)\b.*?</(?P=raw)\s*>|<!--.*?-->|(?P<image><img\b)(?![^>]*\salt[\s=/>])",
+    re.IGNORECASE | re.DOTALL,
+)
+_NO_TEXT = ' alt="No description has been provided for this image"'
+
+
+def _with_text(match: re.Match[str]) -> str:
+    return match[0] + _NO_TEXT if match["image"] else match[0]
 
 
 class FeedbackExporter(HTMLExporter):
@@ -30,11 +38,12 @@ class FeedbackExporter(HTMLExporter):
         highlight = Highlight2HTML(pygments_lexer="ipython3", parent=self)
 
         @lru_cache(maxsize=1024)
-        def cached(source: str, language: str | None = None) -> str:
-            return str(highlight(source, language=language))
+        def cached(source: str, language: str | None, magic: str | None) -> str:
+            metadata = {"magics_language": magic} if magic else None
+            return str(highlight(source, language=language, metadata=metadata))
 
         def highlight_code(source: str, language: str | None = None, metadata: Any = None) -> str:
-            return cached(source, language)
+            return cached(source, language, (metadata or {}).get("magics_language"))
 
         self._markdown: dict[str, str] = {}
         self.register_filter("highlight_code", highlight_code)
@@ -68,4 +77,4 @@ class FeedbackExporter(HTMLExporter):
         self.register_filter("filter_data_type", data_types)
         # Not HTMLExporter's own, which parses the page to look for images without a text.
         page, resources = super(HTMLExporter, self).from_notebook_node(nb, resources, **kw)
-        return _IMAGE_WITHOUT_TEXT.sub(_NO_TEXT, page), resources
+        return _IMAGE_WITHOUT_TEXT.sub(_with_text, page), resources

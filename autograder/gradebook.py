@@ -1,8 +1,8 @@
 """What goes from the course into jobs, and what comes back into files and the gradebook.
 
 Only the process that the instructor started writes: first a submission's files, then its rows in
-one transaction.  A grade counts as done when both are there and agree, so a run may be killed at
-any moment and the next one finishes it.
+one transaction, and last the records that vouch for both.  A grade counts as done when all are
+there and agree, so a run may be killed at any moment and the next one finishes it.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def make_plan(course: Course, gradebook: Gradebook, assignment: str, package: st
 
 
 def _contents(folder: Path, paths: list[str]) -> dict[str, bytes]:
-    # A link may lead anywhere; what it leads to was not handed in.
-    real = [Path(path) for path in paths if not os.path.islink(path)]
+    # A link may lead anywhere; what it leads to was not handed in. And a pipe has no end.
+    real = [Path(path) for path in paths if os.path.isfile(path) and not os.path.islink(path)]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in real}
 
 
@@ -89,14 +89,20 @@ def read_submission(
         due = gradebook.find_assignment(plan.assignment).duedate
     else:
         due = entry.duedate
+        timestamp = timestamp or entry.timestamp
         for notebook in entry.notebooks:
             marks[notebook.name] = Marks(
                 grades={
-                    grade.name: Grade(None, grade.manual_score, grade.extra_credit)
+                    grade.name: Grade(
+                        grade.auto_score,
+                        grade.manual_score,
+                        grade.extra_credit,
+                        grade.needs_manual_grade,
+                    )
                     for grade in notebook.grades
                 },
                 comments={
-                    comment.name: Comment(None, comment.manual_comment)
+                    comment.name: Comment(comment.auto_comment, comment.manual_comment)
                     for comment in notebook.comments
                 },
             )
@@ -113,25 +119,29 @@ def read_submission(
     )
 
 
-def store(course: Course, gradebook: Gradebook, plan: Plan, graded: Graded) -> None:
-    """Write a graded submission: its files, then its rows in one transaction.
+def store(course: Course, gradebook: Gradebook, plan: Plan, graded: Graded) -> float:
+    """Write a graded submission: its files, its rows in one transaction, then its records.
+
+    Returns:
+        The points that the gradebook now holds.
 
     Raises:
         CourseError: if a file or the gradebook cannot be written.
     """
     try:
         _store_files(course, plan, graded)
+        score = _store_rows(course, gradebook, plan, graded)
+        _store_records(course, plan, graded)
     except OSError as error:
         raise CourseError(
             f"{error.filename or course.root} cannot be written: {error.strerror or error}."
         ) from None
-    try:
-        _store_rows(course, gradebook, plan, graded)
     except SQLAlchemyError as error:
         gradebook.db.rollback()
         raise CourseError(
             f"The gradebook cannot be written: {str(error).splitlines()[0]}"
         ) from None
+    return score
 
 
 def _store_files(course: Course, plan: Plan, graded: Graded) -> None:
@@ -140,19 +150,27 @@ def _store_files(course: Course, plan: Plan, graded: Graded) -> None:
     feedback = course.folder("feedback", graded.student, plan.assignment)
     others = find_all_files(str(submitted), [*course.directory.ignore, "*.ipynb"])
     files: dict[str, bytes] = {**_contents(submitted, others), **plan.files}
-    records: dict[str, bytes] = {}
     pages: dict[str, bytes] = {}
+    for name in plan.notebooks:
+        files.pop(f"{name}{VERDICTS_SUFFIX}", None)  # Only we write records.
     for name, notebook in graded.notebooks.items():
         files[f"{name}.ipynb"] = notebook.autograded.encode()
-        records[f"{name}{VERDICTS_SUFFIX}"] = notebook.record.encode()
         pages[f"{name}.html"] = notebook.feedback.encode()
     shared = course.directory.groupshared
-    # The records come last, and are gone first: they vouch for the rest.
     for folder in (autograded, feedback):
         shutil.rmtree(folder, ignore_errors=True)
     _write(autograded, files, 0o664 if shared else 0o444)
     _write(feedback, pages, 0o664 if shared else 0o644)
-    _write(autograded, records, 0o664 if shared else 0o444)
+
+
+def _store_records(course: Course, plan: Plan, graded: Graded) -> None:
+    """Write the records, which vouch for files and rows: they are gone first and come last."""
+    records = {
+        f"{name}{VERDICTS_SUFFIX}": notebook.record.encode()
+        for name, notebook in graded.notebooks.items()
+    }
+    autograded = course.folder("autograded", graded.student, plan.assignment)
+    _write(autograded, records, 0o664 if course.directory.groupshared else 0o444)
 
 
 def _write(folder: Path, files: dict[str, bytes], mode: int) -> None:
@@ -163,7 +181,7 @@ def _write(folder: Path, files: dict[str, bytes], mode: int) -> None:
         path.chmod(mode)
 
 
-def _store_rows(course: Course, gradebook: Gradebook, plan: Plan, graded: Graded) -> None:
+def _store_rows(course: Course, gradebook: Gradebook, plan: Plan, graded: Graded) -> float:
     session = gradebook.db
     submitted = course.folder("submitted", graded.student, plan.assignment)
     timestamp = course.directory.get_existing_timestamp(str(submitted))
@@ -201,8 +219,12 @@ def _store_rows(course: Course, gradebook: Gradebook, plan: Plan, graded: Graded
             said = marks.comments.get(comment.cell.name) if marks else None
             if said is not None:
                 comment.auto_comment = said.auto_comment
+    session.flush()
+    session.expire_all()
+    score = float(submission.score or 0.0)
     session.commit()
     session.remove()
+    return score
 
 
 @dataclass

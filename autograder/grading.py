@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
@@ -160,12 +161,15 @@ def grade(
         again: list[str] = []
         changed: list[str] = []
         for student in students:
-            if not force and run.is_current(student):
-                yield run.row(student)
-            elif run.is_outdated(student):
-                changed.append(student)
-            else:
-                again.append(student)
+            try:
+                if not force and run.is_current(student):
+                    yield run.row(student)
+                elif run.is_outdated(student):
+                    changed.append(student)
+                else:
+                    again.append(student)
+            except OSError:
+                again.append(student)  # What cannot be read gets its row there.
         if not again and not changed:
             return
         with (open_pool or local_pool)(run.plan) as pool:
@@ -252,30 +256,37 @@ class _Run:
                 if problem:
                     yield student, Graded(student, failure=problem)
                     continue
-                submission = read_submission(
-                    self.course, self.gradebook, self.plan, student, self.digester
-                )
+                try:
+                    submission = read_submission(
+                        self.course, self.gradebook, self.plan, student, self.digester
+                    )
+                except OSError as error:
+                    failure = f"{error.filename} cannot be read: {error.strerror or error}."
+                    yield student, Graded(student, failure=failure)
+                    continue
                 under_way[pool.submit(submission)] = student
             if not under_way:
                 return
             done, _running = wait(under_way, timeout=1, return_when=FIRST_COMPLETED)
             if not done:
                 pool.check()
-            lost = False
             for future in done:
                 student = under_way.pop(future)
                 try:
                     yield student, outcome(future)
                 except WorkerLostError:
-                    lost = True
                     yield student, None
-            if lost:
-                pool.restart()
 
     def _problem(self, student: str) -> str | None:
         """Say in a sentence why there is nothing to grade, if so."""
         submitted = self.course.folder("submitted", student, self.assignment)
-        if any((submitted / f"{name}.ipynb").exists() for name in self.plan.notebooks):
+        paths = [submitted / f"{name}.ipynb" for name in self.plan.notebooks]
+        for path in paths:
+            if path.is_symlink():
+                return f"{path} is a link; what it leads to was not handed in."
+            if path.exists() and not path.is_file():
+                return f"{path} is not a file."
+        if any(path.exists() for path in paths):
             return None
         return explain(self.course, self.assignment, student, "There is no notebook.")
 
@@ -284,8 +295,8 @@ class _Run:
         if graded.failure:
             failure = explain(self.course, self.assignment, graded.student, graded.failure)
             return self.row(graded.student, failure=failure, fresh=True)
-        store(self.course, self.gradebook, self.plan, graded)
-        self.standings[graded.student] = Standing(graded.score)
+        score = store(self.course, self.gradebook, self.plan, graded)
+        self.standings[graded.student] = Standing(score)
         return self.row(graded.student, fresh=True)
 
     def regrade(self, pool: Pool, students: list[str], confirm: Confirm) -> Iterator[Row]:
@@ -296,7 +307,7 @@ class _Run:
                 (Path(spool) / str(number)).write_text(graded.to_json())
                 before = self.standings[graded.student].score
                 after = before if graded.failure else graded.score
-                if before != after:
+                if not math.isclose(before, after, abs_tol=1e-9):
                     changes.append(Change(graded.student, before, after))
             agreed = not changes or confirm(sorted(changes, key=lambda change: change.student))
             for number in range(len(students)):
@@ -305,13 +316,14 @@ class _Run:
 
     def row(self, student: str, *, failure: str | None = None, fresh: bool = False) -> Row:
         """Make a student's row from the gradebook and the records beside the notebooks."""
+        records = self.records(student)
         cells = [
             _cell_grade(grade_id, cell)
-            for record in self.records(student).values()
+            for record in records.values()
             for grade_id, cell in record.get("cells", {}).items()
         ]
         known = self.standings.get(student)
-        if not failure and (known is None or not cells):
+        if not failure and (known is None or not any(records.values())):
             failure = explain(
                 self.course,
                 self.assignment,
@@ -357,8 +369,10 @@ def explain(course: Course, assignment: str, student: str, failure: str) -> str:
             return f"There is no notebook in {folder}."
         try:
             json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return f"{path} is not a notebook: {error}."
+        except OSError:
+            return failure
     return failure
 
 

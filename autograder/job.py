@@ -7,6 +7,8 @@ it needs comes with the :class:`Plan` and the :class:`Submission`, all that it f
 
 from __future__ import annotations
 
+import copy
+import errno
 import hashlib
 import json
 import logging
@@ -29,7 +31,7 @@ from .course import Digest
 from .errors import AutograderError
 from .feedback import FeedbackExporter
 from .nbgrader_plugin import VERDICTS_SUFFIX, Assessment
-from .scratch import folder
+from .scratch import folder, home
 from .twin import Comment, Grade, Marks, SourceNotebook, Twin
 
 __all__ = ["Graded", "GradedNotebook", "Handed", "Plan", "Submission", "grade_submission"]
@@ -148,14 +150,18 @@ def grade_submission(plan: Plan, submission: Submission) -> Graded:
     Raises:
         AutograderError: if not the submission but this machine is at fault.
     """
-    line = _line(plan)
     graded = {}
     for name, handed in submission.notebooks.items():
         try:
-            graded[name] = line.grade(submission, name, handed)
+            graded[name] = _line(plan).grade(submission, name, handed)
         except AutograderError:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise AutograderError(
+                    f"The scratch folder {home()} is full: {error.strerror}. Set TMPDIR to a "
+                    "folder with more free space."
+                ) from None
             return Graded(submission.student, failure=f"{type(error).__name__}: {error}")
     return Graded(submission.student, graded)
 
@@ -166,6 +172,9 @@ _lines = threading.local()
 def _line(plan: Plan) -> _Line:
     """Return this thread's line for a plan; it keeps the last one."""
     if getattr(_lines, "digest", None) != plan.digest:
+        if hasattr(_lines, "line"):
+            _lines.line.close()
+            _lines.digest = None
         _lines.digest, _lines.line = plan.digest, _Line(plan)
     line: _Line = _lines.line
     return line
@@ -217,13 +226,18 @@ class _Line:
         for step in feedback.preprocessors:
             self._exporter.register_preprocessor(step)
 
+    def close(self) -> None:
+        """Remove its folder."""
+        self._folder.cleanup()
+
     def _steps(self, classes: list[Any]) -> list[Any]:
         found = [_CheckCellMetadata if step is CheckCellMetadata else step for step in classes]
         return [step(config=self._plan.config) for step in found]
 
     def grade(self, submission: Submission, name: str, handed: Handed) -> GradedNotebook:
         plan = self._plan
-        twin = Twin(plan.notebooks[name], handed.marks, submission.total_seconds_late)
+        marks = copy.deepcopy(handed.marks)
+        twin = Twin(plan.notebooks[name], marks, submission.total_seconds_late)
         notebook = nbformat.reads(handed.content.decode("utf-8"), as_version=4)
         with folder() as work, twin.opened() as url:
             _write(Path(work), {**submission.files, **plan.files})

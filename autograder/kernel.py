@@ -64,6 +64,8 @@ class _App(kernelapp.IPKernelApp, _Prepared):
         self.kernel = _Kernel.instance(
             parent=self, log=self.log, profile_dir=self.profile_dir, user_ns=self.user_ns
         )
+        # The other way to run `!ls` takes a terminal, which a sandbox does not have.
+        self.kernel.shell.system = self.kernel.shell.system_raw
         self.init_path()
         self.init_shell()
         self.init_extensions()

@@ -7,7 +7,6 @@ commands and formgrader grade through the referee.
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 import os
 import time
@@ -106,9 +105,6 @@ class RefereeExecute(Execute):  # type: ignore[misc]
     submission_seconds = Integer(
         300, help="Wall time of a submission, in seconds; a cell's is the option timeout."
     ).tag(config=True)
-    cell_cpu_seconds = Integer(
-        20, help="CPU time of a cell, in seconds; a submission's is ZygoteProvisioner.cpu_seconds."
-    ).tag(config=True)
     cell_output_kb = Integer(512, help="Output of a cell, in KB.").tag(config=True)
     submission_output_kb = Integer(4096, help="Output of a submission, in KB.").tag(config=True)
 
@@ -118,6 +114,7 @@ class RefereeExecute(Execute):  # type: ignore[misc]
     ).tag(config=True)
 
     _server: RefereeServer
+    _manager: Any = None
     _dead: bool
     _cells: dict[str, Any]
     _deadline: float
@@ -132,7 +129,6 @@ class RefereeExecute(Execute):  # type: ignore[misc]
         assessment = resources.get("assessment") or self._from_course(about)
         folder = assessment.folder
         self._specs = load_specs(folder) if (folder / CHECKS_FILE).exists() else {}
-        untouched = copy.deepcopy(nb)
         for attempt in range(1, _ATTEMPTS + 1):
             self._dead = False
             self._cells = {}
@@ -142,11 +138,16 @@ class RefereeExecute(Execute):  # type: ignore[misc]
                 with RefereeServer(folder, assessment.seed_of) as self._server:
                     nb, resources = super().preprocess(nb, resources, km)
                 break
-            except ZygoteLostError:
-                # Not the student's fault: start again, with a new zygote.
-                if attempt == _ATTEMPTS:
+            except (ZygoteLostError, RuntimeError) as error:
+                # Not the student's fault: start again, with a new zygote. To nbclient, a kernel
+                # whose zygote ends while it starts is one that “died before replying”.
+                provisioner = getattr(self._manager, "provisioner", None)
+                lost = isinstance(error, ZygoteLostError) or getattr(provisioner, "lost", False)
+                if not lost or attempt == _ATTEMPTS:
                     raise
-                nb = copy.deepcopy(untouched)
+                for cell in nb.cells:
+                    if cell.cell_type == "code":
+                        cell.outputs, cell.execution_count = [], None
         record = {
             "assignment": about["assignment"],
             "notebook": about["notebook"],
@@ -156,7 +157,7 @@ class RefereeExecute(Execute):  # type: ignore[misc]
             "cells": self._cells,
         }
         name = about["notebook"] + VERDICTS_SUFFIX
-        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(record, ensure_ascii=False) + "\n"
         resources.setdefault("outputs", {})[name] = text.encode()
         return nb, resources
 
@@ -172,7 +173,7 @@ class RefereeExecute(Execute):  # type: ignore[misc]
         )
 
     def create_kernel_manager(self) -> Any:
-        km = super().create_kernel_manager()
+        km = self._manager = super().create_kernel_manager()
         # Sockets in a folder that only this user may enter; the default is ports open to all.
         km.transport = "ipc"
         km.ip = str(self._server.scratch / "kernel")
@@ -222,9 +223,6 @@ class RefereeExecute(Execute):  # type: ignore[misc]
         """Execute a cell; when the kernel is dead or the time used up, the cell says so instead."""
         if not self._dead and time.monotonic() < self._deadline:
             self._cell_bytes, self._silenced = 0, False
-            allow = getattr(self.km.provisioner, "allow_cpu_seconds", None)
-            if allow is not None:
-                allow(self.cell_cpu_seconds)
             try:
                 super().preprocess_cell(cell, resources, index)
                 return

@@ -7,6 +7,7 @@ reaches the workers, and what can go wrong.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import ctypes
 import gc
 import hashlib
@@ -83,10 +84,6 @@ class Pool(ABC):
         """
 
     @abstractmethod
-    def restart(self) -> None:
-        """Replace workers that died."""
-
-    @abstractmethod
     def check(self) -> None:
         """Look after the workers, now and then.
 
@@ -119,13 +116,10 @@ class _LocalPool(Pool):
     def submit(self, submission: Submission) -> Future[Graded]:
         try:
             return self._executor.submit(_grade_here, submission)
-        except BrokenProcessPool:
-            self.restart()
+        except BrokenProcessPool:  # A worker died, and all the others with it.
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = self._start()
             return self._executor.submit(_grade_here, submission)
-
-    def restart(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        self._executor = self._start()
 
     def check(self) -> None:
         """Do nothing: the executor itself notices when a process dies."""
@@ -187,10 +181,18 @@ class _ClusterPool(Pool):
         self._client = client
         self._address = address
         self._plan = plan
-        self._seen = time.monotonic()
-        self.check()
+        self._idle_since: float | None = None
+        self.workers = 0
+        while True:
+            self.check()
+            if self.workers:
+                break
+            time.sleep(0.1)
         self._executor = client.get_executor(pure=False)
-        self._handle = client.scatter(plan, broadcast=True, hash=False)
+        try:
+            self._handle = client.scatter(plan, broadcast=True, hash=False)
+        except (OSError, TimeoutError):
+            raise self._gone() from None
 
     def submit(self, submission: Submission) -> Future[Graded]:
         future: Future[Graded] = self._executor.submit(
@@ -198,26 +200,30 @@ class _ClusterPool(Pool):
         )
         return future
 
-    def restart(self) -> None:
-        self.check()
-
     def check(self) -> None:
-        if self._client.status not in ("running", "connecting"):
-            raise AutograderError(f"The scheduler at {self._address} is gone.")
-        threads = sum(
-            worker["nthreads"]
-            for worker in self._client.scheduler_info(n_workers=-1)["workers"].values()
-        )
+        threads = 0
+        if self._client.status == "running":
+            # What it does not answer it says again, or its status changes.
+            with contextlib.suppress(OSError, TimeoutError):
+                known = self._client.scheduler_info(n_workers=-1)["workers"]
+                threads = sum(worker["nthreads"] for worker in known.values())
         if threads:
-            self._seen = time.monotonic()
+            self._idle_since = None
             self.workers = threads
-        elif time.monotonic() - self._seen > _PATIENCE:
-            raise AutograderError(
-                f"The scheduler at {self._address} has had no workers for {_PATIENCE:g} seconds; "
-                f"start some: dask worker {self._address} --nthreads 1 --nworkers auto"
-            )
-        else:
-            self.workers = getattr(self, "workers", 1)
+            return
+        now = time.monotonic()
+        self._idle_since = self._idle_since or now
+        if now - self._idle_since < _PATIENCE and self._client.status != "closed":
+            return
+        if self._client.status != "running":
+            raise self._gone()
+        raise AutograderError(
+            f"The scheduler at {self._address} has had no workers for {_PATIENCE:g} seconds; "
+            f"start some: dask worker {self._address} --nthreads 1 --nworkers auto"
+        )
+
+    def _gone(self) -> AutograderError:
+        return AutograderError(f"The scheduler at {self._address} is gone.")
 
 
 def _grade_there(plan: Plan, submission: Submission, package: str) -> Graded:
@@ -270,7 +276,9 @@ def outcome(future: Future[Graded]) -> Graded:
     except BrokenProcessPool:
         raise WorkerLostError("The process that graded this submission died.") from None
     except concurrent.futures.CancelledError:
-        raise AutograderError("The scheduler is gone, and the jobs with it.") from None
+        raise AutograderError(
+            "The scheduler or its last worker is gone, and the jobs with it."
+        ) from None
     except Exception as error:
         if type(error).__name__ == "KilledWorker":
             raise WorkerLostError("The workers that graded this submission died.") from None

@@ -8,7 +8,6 @@ nbclient, nbconvert, nbgrader, JupyterLab.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import threading
 import time
@@ -16,14 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import psutil
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Bool, Enum, Integer
 
 from .errors import AutograderError
 from .sandbox import Level, Limits
-from .scratch import folder
+from .scratch import folder, home
 from .zygote import PATIENCE, Channel, Request, Zygote, ZygoteLostError, available
 
 __all__ = ["SANDBOX_KERNEL", "WARM_KERNEL", "ZygoteProvisioner", "share_zygote", "zygote"]
@@ -87,6 +85,7 @@ class ZygoteProvisioner(LocalProvisioner):
     cpu_seconds = Integer(Limits.cpu_seconds, help="CPU time of a submission, in seconds.").tag(
         config=True
     )
+    cell_cpu_seconds = Integer(20, help="CPU time of a cell, in seconds.").tag(config=True)
     memory_mb = Integer(Limits.memory_mb, help="Memory of a process, in MB.").tag(config=True)
     disk_mb = Integer(Limits.disk_mb, help="What a submission may write, in MB.").tag(config=True)
     processes = Integer(Limits.processes, help="Processes and threads at a time.").tag(config=True)
@@ -101,17 +100,28 @@ class ZygoteProvisioner(LocalProvisioner):
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         manager = self.parent
-        if manager is not None and manager.transport != "ipc":
-            # Sockets in a folder that only this user may enter, not ports that all may try.
-            self._folder = folder()
-            manager.transport = "ipc"
-            manager.ip = str(Path(self._folder.name) / "kernel")
         if manager is not None:
+            place = Path(manager.ip).parent
+            # Sockets in a folder that only this user may enter, not ports that all may try. A
+            # folder outside our home may hold what is not for this kernel, for which it is opened.
+            ours = manager.transport == "ipc" and home() in place.parents and place.is_dir()
+            if not ours:
+                self._folder = folder()
+                manager.transport = "ipc"
+                manager.ip = str(Path(self._folder.name) / "kernel")
             manager.connection_file = str(Path(manager.ip).with_name("connection.json"))
         launch: dict[str, Any] = await super().pre_launch(**kwargs)
         return launch
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        try:
+            return await self._launch(cmd, **kwargs)
+        except BaseException:
+            # Nobody cleans up after a kernel that never was.
+            await self.cleanup()
+            raise
+
+    async def _launch(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         if not available():
             if self.sandboxed and Level(self.level) > Level.NONE:
                 raise AutograderError(too_low(Level.NONE, Level(self.level)))
@@ -125,18 +135,24 @@ class ZygoteProvisioner(LocalProvisioner):
             cwd=str(Path(kwargs.get("cwd") or Path.cwd()).absolute()),
             sockets=str(Path(self.connection_info["ip"]).parent),
             limits=vars(self._limits()) if self.sandboxed else None,
+            cell_cpu_seconds=self.cell_cpu_seconds,
         )
         for attempt in (1, 2):
             source = zygote(sandboxed=self.sandboxed)
             try:
                 channel = source.ask(request)
-                started = await self._started(channel)
+                try:
+                    started = await self._started(channel)
+                except BaseException:
+                    channel.close()
+                    raise
                 break
             except ZygoteLostError:
                 _forget(source)
                 if attempt == 2:
                     raise
         if "error" in started:
+            channel.close()
             raise AutograderError(f"The kernel cannot be started: {started['error']}")
         found, wanted = Level(started["level"]), Level(self.level)
         if self.sandboxed and found < wanted:
@@ -166,27 +182,6 @@ class ZygoteProvisioner(LocalProvisioner):
                 return {"error": "its process ended at once"}
             await asyncio.sleep(_POLL)  # A zygote that is still warming up takes seconds.
         raise ZygoteLostError(f"No kernel could be made warm within {PATIENCE:g} seconds.")
-
-    def allow_cpu_seconds(self, seconds: int) -> None:
-        """Let the kernel's soft limit of CPU time stand so far ahead of what it has used.
-
-        The kernel turns the signal at the soft limit into an exception, which costs the cell only;
-        the hard limit, for the whole submission, stays where the sandbox set it.
-
-        Args:
-            seconds: the CPU time that the next cell may use.
-        """
-        if self._channel is None or not self.sandboxed:
-            return
-        import resource  # Not to be had on Windows, where there are no channels either.
-
-        with contextlib.suppress(psutil.Error, OSError, ValueError):
-            times = psutil.Process(self._channel.pid).cpu_times()
-            _soft, hard = resource.prlimit(self._channel.pid, resource.RLIMIT_CPU)
-            soft = int(times.user + times.system) + 1 + seconds
-            if hard != resource.RLIM_INFINITY:
-                soft = min(soft, hard)
-            resource.prlimit(self._channel.pid, resource.RLIMIT_CPU, (soft, hard))
 
     async def cleanup(self, restart: bool = False) -> None:
         await super().cleanup(restart)

@@ -54,8 +54,9 @@ def home() -> Path:
                 "set TMPDIR to a shorter one, such as /tmp."
             )
         made.chmod(0o711)  # A kernel that runs as another user must reach its own folder inside.
-        lock = os.open(made, os.O_RDONLY)
+        lock = None
         if fcntl is not None:
+            lock = os.open(made, os.O_RDONLY)
             fcntl.flock(lock, fcntl.LOCK_EX)  # Held until the last process that inherits it ends.
         _home = made
         atexit.register(_leave, made, lock, os.getpid())
@@ -69,10 +70,11 @@ def _place() -> str:
         return os.environ.get("TMPDIR") or "/tmp"
 
 
-def _leave(path: Path, lock: int, owner: int) -> None:
+def _leave(path: Path, lock: int | None, owner: int) -> None:
     if os.getpid() == owner:
         shutil.rmtree(path, ignore_errors=True)
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 def folder() -> tempfile.TemporaryDirectory[str]:

@@ -42,6 +42,7 @@ from .scratch import home as scratch_home
 __all__ = ["PATIENCE", "Channel", "Request", "Zygote", "ZygoteLostError", "available"]
 
 _MAX_MESSAGE = 1 << 16
+_GOODBYE = b"{}"  # without a channel
 PATIENCE = 120.0
 """Seconds for a zygote to import torch, on a slow and busy machine."""
 
@@ -73,6 +74,8 @@ class Request:
     """The folder of its sockets."""
     limits: dict[str, int] | None
     """The sandbox's limits, or ``None`` for a kernel without a sandbox."""
+    cell_cpu_seconds: int
+    """The CPU time of a cell in a sandbox."""
 
 
 class Channel:
@@ -173,6 +176,8 @@ class Zygote:
         self.sandboxed = sandboxed
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         env = dict(os.environ)
+        # In a Jupyter server's environment: ipykernel ends when its parent is not this process.
+        env.pop("JPY_PARENT_PID", None)
         if sandboxed:
             env = {key: env[key] for key in env if key in _KEPT or key.startswith(_KEPT_PREFIXES)}
         # A library's threads do not survive a fork, and several kernels share the cores anyway.
@@ -232,6 +237,9 @@ class Zygote:
 
     def close(self) -> None:
         """End the zygote and its kernels."""
+        if os.getpid() == self._owner:
+            with contextlib.suppress(OSError):
+                self._requests.send(_GOODBYE)
         self._requests.close()
         if os.getpid() == self._owner:
             atexit.unregister(self.close)
@@ -258,6 +266,8 @@ class _Server:
         self._jail = jail
         self._selector = selectors.DefaultSelector()
         self._kernels: dict[int, _Kernel] = {}
+        self.dismissed = False
+        """Whether our owner has said goodbye, and so lives to tidy up."""
 
     def serve(self) -> None:
         """Serve until nobody can ask any more."""
@@ -277,6 +287,9 @@ class _Server:
         data, descriptors, _flags, _address = socket.recv_fds(self._requests, _MAX_MESSAGE, 1)
         if not data:
             return False
+        if not descriptors:
+            self.dismissed = True
+            return True
         channel = socket.socket(fileno=descriptors[0])
         message = json.loads(data)
         try:
@@ -370,30 +383,33 @@ def _become_kernel(request: Request, jail: Jail | None, channel: socket.socket) 
     signal.signal(signal.SIGXCPU, _on_cpu_time_over)
     os.environ.clear()
     os.environ.update(request.env)
-    if jail is not None and request.limits is not None:
-        with open(os.devnull, "r+b", buffering=0) as null:
-            for descriptor in range(3):
-                os.dup2(null.fileno(), descriptor)
-        try:
+    try:
+        if jail is not None and request.limits is not None:
+            with open(os.devnull, "r+b", buffering=0) as null:
+                for descriptor in range(3):
+                    os.dup2(null.fileno(), descriptor)
             jail.enter(Sandbox(Path(request.cwd), Path(request.sockets), Limits(**request.limits)))
-        except Exception as error:
-            channel.send(json.dumps({"error": str(error)}).encode())
-            return
-    else:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        os.setsid()
-        os.chdir(request.cwd)
+        else:
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            os.setsid()
+            os.chdir(request.cwd)
+    except Exception as error:
+        channel.send(json.dumps({"error": str(error)}).encode())
+        return
     level = jail.level if jail else Level.NONE
     channel.send(json.dumps({"level": level.value}).encode())
     # The zygote's own sockets are nothing for a kernel.
     os.closerange(3, 1 << 16)
 
     import numpy as np
+    import torch
 
     from .student import remember_folder
 
     remember_folder()
-    np.random.seed()  # Forks of one process would otherwise all draw the same numbers.
+    # Forks of one process would otherwise all draw the same numbers.
+    np.random.seed()
+    torch.default_generator.seed()
     sys.argv = ["ipykernel_launcher", *request.arguments]
     sys.path[0] = ""  # As for `python -m`: modules beside the notebook can be imported.
     if jail is not None:
@@ -402,11 +418,44 @@ def _become_kernel(request: Request, jail: Jail | None, channel: socket.socket) 
         from ipykernel.kernelapp import IPKernelApp
 
         app = IPKernelApp.instance
-    kernel = app()
+    kernel: Any = app()
+    setattr(kernel, "log_connection_info", lambda: None)  # noqa: B010 - Nobody will connect by hand.
     kernel.initialize(request.arguments)
+    if jail is not None:
+        _limit_cells(request.cell_cpu_seconds, kernel)
+    _show_figures()
     kernel.start()
-    atexit._run_exitfuncs()
+    if jail is None:
+        atexit._run_exitfuncs()
     os._exit(0)
+
+
+def _show_figures() -> None:
+    """Do what matplotlib's first import does in an ordinary kernel; here it came before."""
+    import matplotlib
+    from matplotlib_inline import backend_inline
+
+    matplotlib.rcParams["backend"] = os.environ["MPLBACKEND"]  # which ipykernel has set
+    enable: Any = backend_inline._enable_matplotlib_integration
+    enable()  # if it is the one
+
+
+def _limit_cells(seconds: int, kernel: Any) -> None:
+    """Let the soft limit of CPU time stand so far ahead of what is used when a cell begins.
+
+    Its signal becomes an exception, which costs the cell only. Code that undoes this still meets
+    the hard limit, for the whole submission, which the sandbox has set.
+    """
+    import resource
+
+    most, hard = resource.getrlimit(resource.RLIMIT_CPU)
+
+    def allow(info: object) -> None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        soft = int(used.ru_utime + used.ru_stime) + 1 + seconds
+        resource.setrlimit(resource.RLIMIT_CPU, (min(soft, most), hard))
+
+    kernel.shell.events.register("pre_run_cell", allow)
 
 
 class CpuTimeoutError(Exception):
@@ -483,8 +532,7 @@ def _rehearse() -> None:
             cell(case.x[0]), layer(case.x), torch.nn.Linear(4, 2)(case.x).softmax(-1)
             return torch.sigmoid(case.x) @ case.x.transpose(1, 2), torch.tanh(case.x).chunk(2, -1)
 
-    # A kernel's random numbers begin where those of any fresh process begin.
-    np.random.seed()
+    np.random.seed()  # The first time, this imports what it needs.
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         spec = Rehearsal()
         for case in spec.cases(None):
@@ -497,16 +545,17 @@ def _rehearse() -> None:
 
 def main() -> None:
     """Run a zygote, given the request socket's descriptor, the scratch home and the mode."""
-    parent = os.getppid()
     requests = socket.socket(fileno=int(sys.argv[1]))
     # First of all: some of a sandbox's layers can only be set up while there is one thread.
     jail = Jail() if "sandboxed" in sys.argv[3:] else None
     _warm_up(Path(sys.argv[2]), sandboxed=jail is not None)
+    server = _Server(requests, jail)
     try:
-        _Server(requests, jail).serve()
+        server.serve()
     finally:
-        if os.getppid() != parent:
+        if not server.dismissed:
             # Whoever started us was killed, and cannot tidy up. Its other children are ending.
+            # It may be dying still: its sockets are closed before it counts as ended.
             discard(Path(sys.argv[2]), patience=5.0)
         os._exit(0)
 

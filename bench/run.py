@@ -1,103 +1,299 @@
 """Measure what the project promises, print a table, and write bench/results.json.
 
-Run it with `make bench`. Each figure is one number in a flat JSON object.
+Run it with `make bench`, or name some figures: `.venv/bin/python bench/run.py check_ms_median`.
+Each figure is one number in a flat JSON object; those that are not measured stay as they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
-import statistics
-import subprocess
-import time
+import sys
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from jupyter_client.manager import start_new_kernel
+import kernels
+from book import Book
+from grading import LEFT_OUT, LSTM_CELL, PLAIN, Assignment, Classroom
+from process import BenchError, run, say
 from rich.console import Console
 from rich.table import Table
 
-from autograder.students import Student, read_class
-
-ROOT = Path(__file__).resolve().parents[1]
-ASSIGNMENT = ROOT / "exercises" / "source" / "lstm-cell"
-RUNS = 40
-
-# What a student's kernel runs: the answer, then the check, timed where the student would wait.
-CHECK = """
-import statistics, time
-import torch
-from autograder import check
-{solution}
-times = []
-for _ in range({runs} + 1):
-    start = time.perf_counter()
-    check("lstm_cell", lstm_cell)
-    times.append(1000 * (time.perf_counter() - start))
-print("median", statistics.median(times[1:]))
-"""
+RESULTS = Path(__file__).with_name("results.json")
 
 
-def check_ms(student: Student) -> float:
-    """Return the median time of one check in a warm kernel, in milliseconds."""
-    manager, client = start_new_kernel(cwd=str(ASSIGNMENT))
-    found: list[float] = []
+@dataclass(frozen=True)
+class Figure:
+    """One number."""
 
-    def read(message: dict) -> None:
-        text = message["content"].get("text", "") if message["msg_type"] == "stream" else ""
-        found.extend(
-            float(line.split()[1]) for line in text.splitlines() if line.startswith("median")
-        )
+    name: str
+    """Its key in the results."""
+    unit: str
+    """Its unit; empty for a ratio."""
+    what: str
+    """What it is, for the table."""
+    measure: Callable[[], float]
+    """Measures it; what several figures need is measured once."""
+    target: tuple[str, float] | None = None
+    """What it should be: ``<``, ``≤`` or ``≥``, and a number."""
 
-    try:
-        code = CHECK.format(solution=student.cells["lstm-cell"], runs=RUNS)
-        client.execute_interactive(code, output_hook=read, timeout=120)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-    return statistics.median(found)
+    def row(self, value: float) -> tuple[str, ...]:
+        """Return the figure's row in the table."""
+        shown, goal = f"{value:g}", ""
+        if self.target is not None:
+            sign, limit = self.target
+            met = {"<": value < limit, "≤": value <= limit, "≥": value >= limit}[sign]
+            shown = f"[{'green' if met else 'red'}]{shown}[/]"
+            goal = f"{sign} {limit:g}"
+        return self.name, shown, self.unit, goal, self.what
+
+
+def figures(workspace: Path, size: int, large_size: int) -> list[Figure]:
+    """List all figures, in the order in which they are measured.
+
+    Args:
+        workspace: a folder for courses and books.
+        size: how many submissions a class has.
+        large_size: how many a large class has.
+    """
+    lstm, plain = Assignment(LSTM_CELL, workspace), Assignment(PLAIN, workspace)
+    some, plain_some = Classroom(lstm, size), Classroom(plain, size)
+    many = Classroom(lstm, large_size)
+    book = Book(workspace)
+
+    return [
+        Figure(
+            "check_ms_median",
+            "ms",
+            "a check of a right answer, in a warm kernel",
+            lambda: kernels.check_ms("solved"),
+            ("<", 300),
+        ),
+        Figure(
+            "check_wrong_ms_median",
+            "ms",
+            "a check of a wrong answer",
+            lambda: kernels.check_ms("gate-order"),
+            ("<", 300),
+        ),
+        Figure(
+            "sandbox_ms",
+            "ms",
+            "what the sandbox adds to a kernel's fork",
+            kernels.sandbox_ms,
+            ("<", 15),
+        ),
+        Figure(
+            "kernel_private_mb",
+            "MB",
+            "memory of one sandboxed kernel's own, after the worked solution",
+            lambda: kernels.private_mb(lstm, "python3-sandbox"),
+            ("<", 60),
+        ),
+        Figure(
+            "stock_kernel_private_mb",
+            "MB",
+            "the same of an ordinary kernel",
+            lambda: kernels.private_mb(lstm, "python3"),
+        ),
+        Figure(
+            "cpu_floor_seconds_per_submission",
+            "s",
+            "CPU time of the students' code, without Jupyter",
+            lambda: kernels.cpu_floor(lstm),
+        ),
+        Figure(
+            "grading_seconds_per_submission",
+            "s",
+            "autograder grade, all of it",
+            lambda: some.ours.seconds / size,
+        ),
+        Figure(
+            "kernel_cpu_seconds_per_submission",
+            "s",
+            "CPU time of its kernels",
+            lambda: some.ours.kernel_cpu_seconds / size,
+        ),
+        Figure(
+            "grader_cpu_seconds_per_submission",
+            "s",
+            "CPU time of its other processes, start-up included",
+            lambda: (some.ours.cpu_seconds - some.ours.kernel_cpu_seconds) / size,
+        ),
+        Figure(
+            f"coordinator_mb_{size}",
+            "MB",
+            "peak memory of its first process",
+            lambda: some.ours.peak_mb,
+        ),
+        Figure(
+            "regrade_unchanged_s",
+            "s",
+            "autograder grade again, nothing changed",
+            some.again_s,
+            ("<", 3),
+        ),
+        Figure(
+            "stock_seconds_per_submission",
+            "s",
+            "nbgrader autograde with ordinary kernels",
+            lambda: some.stock.seconds / size,
+        ),
+        Figure(
+            "grading_speedup",
+            "×",
+            "stock by ours; all scores are equal",
+            some.speedup,
+            ("≥", 30),
+        ),
+        Figure(
+            "plain_grading_seconds_per_submission",
+            "s",
+            "autograder grade, an assignment without torch",
+            lambda: plain_some.ours.seconds / size,
+        ),
+        Figure(
+            "plain_stock_seconds_per_submission",
+            "s",
+            "nbgrader autograde, the same",
+            lambda: plain_some.stock.seconds / size,
+        ),
+        Figure(
+            "plain_speedup",
+            "×",
+            "the same without torch; all scores are equal",
+            plain_some.speedup,
+        ),
+        Figure(
+            f"seconds_per_submission_{large_size}",
+            "s",
+            "autograder grade, a large class",
+            lambda: many.ours.seconds / large_size,
+        ),
+        Figure(
+            f"coordinator_mb_{large_size}",
+            "MB",
+            "peak memory of its first process",
+            lambda: many.ours.peak_mb,
+        ),
+        Figure(
+            "flatness",
+            "×",
+            f"time per submission of {large_size} by that of {size}",
+            lambda: many.ours.seconds / large_size / (some.ours.seconds / size),
+            ("≤", 1.15),
+        ),
+        Figure(
+            "book_cold_warm_kernels_s",
+            "s",
+            "jupyter-book build, nothing cached, warm kernels",
+            lambda: book.warm_s,
+        ),
+        Figure(
+            "book_cold_s",
+            "s",
+            "the same with ordinary kernels",
+            lambda: book.ordinary_s,
+        ),
+        Figure(
+            "book_speedup",
+            "×",
+            "the latter by the former",
+            lambda: book.ordinary_s / book.warm_s,
+        ),
+        Figure("demo_s", "s", "make demo, after make setup", lambda: make_s("demo"), ("<", 240)),
+        Figure("test_s", "s", "make test, after make setup", lambda: make_s("test"), ("<", 1200)),
+    ]
 
 
 def make_s(target: str) -> float:
     """Return the seconds that a target of the Makefile takes, after set-up."""
-    subprocess.run(["make", "setup"], cwd=ROOT, check=True, capture_output=True)
-    start = time.perf_counter()
-    done = subprocess.run(["make", target], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"make {target} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    return time.perf_counter() - start
+    run("make", "setup")
+    say(f"make {target}")
+    return run("make", target).seconds
 
 
 def main() -> None:
     """Measure, print and write."""
-    students = {student.name: student for student in read_class(ASSIGNMENT)}
-    figures: dict[str, Callable[[], float]] = {
-        "check_ms_median": lambda: check_ms(students["solved"]),
-        "check_wrong_ms_median": lambda: check_ms(students["gate-order"]),
-        "demo_s": lambda: make_s("demo"),
-        "test_s": lambda: make_s("test"),
-    }
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("figures", nargs="*", help=f"some of: {', '.join(figures)}; all by default")
-    wanted = parser.parse_args().figures or list(figures)
-    unknown = [name for name in wanted if name not in figures]
-    if unknown:
-        parser.error(f"there is no figure {unknown[0]}; there is: {', '.join(figures)}")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("figures", nargs="*", help="the figures to measure; all by default")
+    parser.add_argument(
+        "--class-size", type=int, default=200, metavar="N", help="a class's submissions"
+    )
+    parser.add_argument(
+        "--large-class", type=int, default=5000, metavar="N", help="a large class's submissions"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=RESULTS, metavar="FILE", help="where to write the results"
+    )
+    options = parser.parse_args()
+    if min(options.class_size, options.large_class) < 1:
+        parser.error("a class has one submission at least")
+    if options.class_size == options.large_class:
+        parser.error("the two classes must differ in size")
+    # As in the Makefile: commands and kernels are those of this environment.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    os.environ["PYTHONNOUSERSITE"] = "1"
 
     console = Console()
+    with tempfile.TemporaryDirectory(prefix="bench-") as workspace:
+        known = figures(Path(workspace), options.class_size, options.large_class)
+        names = [figure.name for figure in known]
+        unknown = [name for name in options.figures if name not in names]
+        if unknown:
+            parser.error(f"there is no figure {unknown[0]}; there is: {', '.join(names)}")
+        wanted = [figure for figure in known if figure.name in (options.figures or names)]
+        results: dict[str, float] = {}
+        try:
+            for figure in wanted:
+                results[figure.name] = float(f"{figure.measure():.4g}")
+        except BenchError as error:
+            Console(stderr=True).print(
+                f"{figure.name} cannot be measured: {error}", style="red", markup=False
+            )
+            sys.exit(1)
+        finally:
+            # What was measured before an error or a Ctrl-C counts: it took long enough.
+            if results:
+                measured = [figure for figure in wanted if figure.name in results]
+                console.print(table_of(measured, results, options))
+                write(options.output, names, results)
+                console.print(f"Written: {options.output}", soft_wrap=True)
+
+
+def table_of(
+    measured: list[Figure], results: dict[str, float], options: argparse.Namespace
+) -> Table:
+    """Make the table of what was measured."""
     table = Table(
-        "figure", "value", title=f"{platform.machine()}, Python {platform.python_version()}"
+        "figure",
+        "value",
+        "unit",
+        "target",
+        "what",
+        title=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        caption=f"Classes of {options.class_size} and {options.large_class} are made of the sample "
+        f"class without the student “{LEFT_OUT}”, who takes the time limit.",
     )
-    results = {}
-    for name in wanted:
-        with console.status(f"measuring {name}"):
-            results[name] = round(figures[name](), 1)
-        table.add_row(name, f"{results[name]:g}")
-    console.print(table)
-    path = Path(__file__).with_name("results.json")
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    console.print(f"Written: {path}", soft_wrap=True)
+    table.columns[0].no_wrap = True
+    table.columns[1].justify = "right"
+    for figure in measured:
+        table.add_row(*figure.row(results[figure.name]))
+    return table
+
+
+def write(path: Path, names: list[str], results: dict[str, float]) -> None:
+    """Write results, and keep those of earlier runs that were not measured now."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known.update(results)
+    kept = {name: known[name] for name in names if name in known}
+    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

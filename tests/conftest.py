@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import nbformat
+import postgresql
+import psutil
 import pytest
 import torch
 
@@ -137,6 +146,113 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return 0
 
 
+def command(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """Start the command autograder in a process of its own, which leads a group."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "autograder.cli", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        **options,
+    )
+
+
+def eventually(true: Callable[[], Any], seconds: float = 60.0) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "It has not come to pass."
+        time.sleep(0.02)
+
+
+def stock(course: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of nbgrader itself in the course."""
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "nbgrader"), *arguments],
+        cwd=course.root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def edit(course: Any, assignment: str, student: str, sources: dict[str, str]) -> None:
+    """Replace cells of a submission, named by their grade_id."""
+    path = course.folder("submitted", student, assignment) / f"{assignment}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+        cell.source = sources.get(grade_id, cell.source)
+    nbformat.write(notebook, path)
+
+
+def zygotes(*, below: int | None = None) -> list[psutil.Process]:
+    """List the zygotes that run, those of one process or all."""
+    known = psutil.Process(below).children(recursive=True) if below else psutil.process_iter()
+    found = []
+    for process in known:
+        try:
+            if "autograder.zygote" in process.cmdline():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@contextmanager
+def dask(folder: Path, workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Start a Dask cluster on this machine. Yields its address and the workers' processes."""
+    started = []
+    program = str(Path(sys.executable).parent / "dask")
+    where = folder / "scheduler.json"
+
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        with (folder / "dask.log").open("ab") as log:
+            process = subprocess.Popen(
+                [program, *arguments, "--scheduler-file", str(where), "--no-dashboard"],
+                cwd=folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        started.append(process)
+        return process
+
+    try:
+        start("scheduler", "--host", "127.0.0.1", "--port", "0")
+        eventually(where.exists)
+        eventually(lambda: where.read_text().strip().endswith("}"))
+        address = json.loads(where.read_text())["address"]
+        made = [
+            start("worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(folder))
+            for _number in range(workers)
+        ]
+        yield address, made
+    finally:
+        for process in started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """Return the URL of a PostgreSQL server of the tests' own."""
+    if postgresql.missing():
+        pytest.skip(str(postgresql.missing()))
+    with postgresql.server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_database(postgresql_server: str) -> Iterator[str]:
+    """Return the URL of an empty database."""
+    with postgresql.database(postgresql_server) as url:
+        yield url
+
+
 @pytest.fixture
 def lstm_cell() -> Path:
     """Return the source folder of the assignment lstm-cell."""
@@ -151,9 +267,43 @@ def make_assignment(tmp_path: Path) -> MakeAssignment:
         folder = tmp_path / "source" / "tiny"
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "exercises" / "nbgrader_config.py", tmp_path)
-        (folder / "checks.py").write_text(checks, encoding="utf-8")
+        if checks:
+            (folder / "checks.py").write_text(checks, encoding="utf-8")
         (folder / "tiny.md").write_text(notebook, encoding="utf-8")
         (folder / "students.yml").write_text(students, encoding="utf-8")
         return folder
 
     return make
+
+
+MakeClass = Callable[..., Any]
+
+
+@pytest.fixture
+def make_class(make_assignment: MakeAssignment, tmp_path: Path) -> MakeClass:
+    """Return a function that hands the small assignment in, and returns the course.
+
+    It takes what each student hands in, as the source of the cell with the two functions, and
+    lines for the course's configuration.
+    """
+    from autograder.course import Course
+    from autograder.grading import release
+
+    def make(sources: dict[str, str], config: str = "", **assignment: str) -> Course:
+        folder = make_assignment(**assignment)
+        with (tmp_path / "nbgrader_config.py").open("a", encoding="utf-8") as file:
+            file.write(f"\n{config}\n")
+        course = Course(tmp_path)
+        released = release(course, folder.name)
+        for student, source in sources.items():
+            submitted = course.folder("submitted", student, folder.name)
+            shutil.copytree(released, submitted)
+            edit(course, folder.name, student, {"work": source})
+        return course
+
+    return make
+
+
+RIGHT = "def double(x):\n    return 2 * x\n\ndef half(x):\n    return x / 2"
+SQUARES = RIGHT.replace("2 * x", "x**2")
+NEITHER = "def double(x):\n    return x\n\ndef half(x):\n    return x"
