@@ -15,13 +15,13 @@ from typing import Any
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import find_all_files
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from .errors import CourseError, suggestion
-from .loader import CHECKS_FILE
 from .sandbox import Level
 from .seeds import course_secret
 
@@ -174,7 +174,7 @@ class Digest:
     """Two SHA-256 digests by which a grade is recognised."""
 
     submission: str
-    """Of the notebook that was handed in."""
+    """Of what was handed in."""
     whole: str
     """Of all that its grade depends on."""
 
@@ -192,7 +192,7 @@ class Digester:
         self._assignment = assignment
         self._source = Path(directory.format_path(directory.source_directory, ".", assignment))
         digest = hashlib.sha256(course_secret(Path(directory.root)))
-        for path in [self._source / CHECKS_FILE, *sorted(Path(__file__).parent.glob("*.py"))]:
+        for path in [*self._others(self._source), *sorted(Path(__file__).parent.glob("*.py"))]:
             digest.update(_digest_of(path))
         digest.update(version("torch").encode())
         self._shared = digest.digest()
@@ -204,13 +204,29 @@ class Digester:
             student: the student's id.
             notebook: the notebook's name, without ``.ipynb``.
         """
-        folder = self._directory.format_path(
-            self._directory.submitted_directory, student, self._assignment
+        folder = Path(
+            self._directory.format_path(
+                self._directory.submitted_directory, student, self._assignment
+            )
         )
-        submission = _digest_of(Path(folder) / f"{notebook}.ipynb")
+        handed = hashlib.sha256(_digest_of(folder / f"{notebook}.ipynb"))
+        for path in self._others(folder):
+            handed.update(str(path.relative_to(folder)).encode() + _digest_of(path))
         source = _digest_of(self._source / f"{notebook}.ipynb")
-        whole = hashlib.sha256(self._shared + source + submission)
-        return Digest(submission.hex(), whole.hexdigest())
+        whole = hashlib.sha256(self._shared + source + handed.digest())
+        return Digest(handed.hexdigest(), whole.hexdigest())
+
+    def _others(self, folder: Path) -> list[Path]:
+        """List the files beside the notebooks; what was handed in beside the source's own."""
+        found = map(Path, find_all_files(str(folder), [*self._directory.ignore, "*.ipynb"]))
+        return sorted(
+            path
+            for path in found
+            if path.is_file()
+            and not path.is_symlink()
+            # These are replaced by the source's own, so they do not matter.
+            and (folder == self._source or not (self._source / path.relative_to(folder)).exists())
+        )
 
 
 def submission_digest(

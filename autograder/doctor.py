@@ -19,9 +19,8 @@ from .course import Course
 from .errors import AutograderError, CourseError
 from .loader import load_specs
 from .notebooks import worked_notebook
-from .provisioner import ZygoteProvisioner, share_zygote, too_low
+from .provisioner import ZygoteProvisioner, sandbox_level, too_low
 from .seeds import SECRET_FILE, course_secret
-from .zygote import available
 
 __all__ = ["Finding", "examine"]
 
@@ -110,7 +109,7 @@ def _socket() -> str:
 
 def _level(course: Course) -> str:
     wanted = sandbox.Level(ZygoteProvisioner(config=course.config).level)
-    found = share_zygote().level() if available() else sandbox.Level.NONE
+    found = sandbox_level()
     if found < wanted:
         raise CourseError(too_low(found, wanted))
     return f"the course asks for “{wanted.value}”, and this machine gives “{found.value}”"

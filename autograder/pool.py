@@ -29,9 +29,8 @@ from typing import Any
 
 from .errors import AutograderError
 from .job import Graded, Plan, Submission, grade_submission
-from .provisioner import ZygoteProvisioner, share_zygote, too_low
+from .provisioner import ZygoteProvisioner, sandbox_level, too_low
 from .sandbox import Level
-from .zygote import available
 
 __all__ = [
     "Pool",
@@ -164,7 +163,7 @@ def local_pool(plan: Plan, jobs: int | None = None) -> Iterator[Pool]:
         AutograderError: if the sandbox gives less than the course asks for.
     """
     wanted = ZygoteProvisioner(config=plan.config).level
-    found = share_zygote().level() if available() else Level.NONE
+    found = sandbox_level()
     if found < Level(wanted):
         raise AutograderError(too_low(found, Level(wanted)))
     pool = _LocalPool(jobs or default_jobs(), plan)
@@ -260,8 +259,11 @@ def cluster_pool(plan: Plan, address: str) -> Iterator[Pool]:
             f"The scheduler at {address} does not answer ({type(error).__name__}). Is it running, "
             "and is this its address? Start one with: dask scheduler"
         ) from None
-    with client:
+    try:
         yield _ClusterPool(client, address, plan)
+    finally:
+        # A scheduler that is gone does not say goodbye.
+        client.close(timeout=_PATIENCE / 3)
 
 
 def outcome(future: Future[Graded]) -> Graded:

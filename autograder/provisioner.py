@@ -24,7 +24,15 @@ from .sandbox import Level, Limits
 from .scratch import folder, home
 from .zygote import PATIENCE, Channel, Request, Zygote, ZygoteLostError, available
 
-__all__ = ["SANDBOX_KERNEL", "WARM_KERNEL", "ZygoteProvisioner", "share_zygote", "zygote"]
+__all__ = [
+    "SANDBOX_KERNEL",
+    "WARM_KERNEL",
+    "ZygoteProvisioner",
+    "sandbox_level",
+    "share_zygote",
+    "too_low",
+    "zygote",
+]
 
 SANDBOX_KERNEL = "python3-sandbox"
 """The name of the kernelspec for student code."""
@@ -58,6 +66,21 @@ def zygote(*, sandboxed: bool) -> Zygote:
 def share_zygote() -> Zygote:
     """Start the zygote for student code now, so that processes forked from here on share it."""
     return zygote(sandboxed=True)
+
+
+def sandbox_level() -> Level:
+    """Wait for the zygote for student code, and return the level of its sandbox.
+
+    Raises:
+        ZygoteLostError: if it ends, and another one too.
+    """
+    if not available():
+        return Level.NONE
+    try:
+        return share_zygote().level()
+    except ZygoteLostError:
+        _forget(share_zygote())
+        return share_zygote().level()
 
 
 def _forget(lost: Zygote) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import RIGHT, SQUARES, MakeClass, call, dask
 
@@ -96,7 +97,7 @@ def test_a_scheduler_that_goes_ends_the_run(
     with dask(tmp_path, 1) as (address, workers):
         graded = run(course, address)
         first = next(graded)
-        for process in psutil_children_of_scheduler(address):
+        for process in listeners(address):
             os.killpg(process, signal.SIGKILL)
         with pytest.raises(AutograderError, match="is gone"):
             list(graded)
@@ -104,9 +105,8 @@ def test_a_scheduler_that_goes_ends_the_run(
     assert first.score == SCORES[first.student]
 
 
-def psutil_children_of_scheduler(address: str) -> list[int]:
-    import psutil
-
+def listeners(address: str) -> list[int]:
+    """List the processes that listen at an address."""
     port = int(address.rpartition(":")[2])
     return [
         connection.pid
