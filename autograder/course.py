@@ -8,12 +8,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import find_all_files
 from sqlalchemy.engine import make_url
@@ -24,6 +24,9 @@ from traitlets.config.loader import PyFileConfigLoader
 from .errors import CourseError, suggestion
 from .sandbox import Level
 from .seeds import course_secret
+
+if TYPE_CHECKING:
+    from nbgrader.apps import NbGraderAPI
 
 __all__ = ["CONFIG_FILE", "Course", "Digest", "Digester", "failure_of", "submission_digest"]
 
@@ -60,9 +63,16 @@ class Course:
         if level is not None:
             self.config.ZygoteProvisioner.level = level.value
         self.directory = CourseDirectory(config=self.config)
-        self.api = NbGraderAPI(self.directory, config=self.config)
         # What nbgrader logs while it works is captured and told where it matters.
         logging.getLogger("traitlets").setLevel(logging.CRITICAL)
+
+    @cached_property
+    def api(self) -> NbGraderAPI:
+        """Nbgrader's own commands."""
+        # Imported when it is wanted: it takes its time.
+        from nbgrader.apps import NbGraderAPI
+
+        return NbGraderAPI(self.directory, config=self.config)
 
     def _load(self) -> Config:
         try:
