@@ -122,7 +122,7 @@ def grade(
     jobs: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(
-            min=1, help="How many submissions to grade at a time; by default, three for each core."
+            min=1, help="How many submissions to grade at a time; by default, four for each core."
         ),
     ] = None,
     scheduler: Annotated[
@@ -143,6 +143,8 @@ def grade(
 
     Unchanged submissions are skipped, so an interrupted run is finished by running it again.
     """
+    # Cases are small: a second thread would only keep a core from another submission.
+    os.environ["OMP_NUM_THREADS"] = "1"
     if scheduler is None and available():
         share_zygote()  # It gets warm while this process is still importing.
     from .course import Course

@@ -13,6 +13,8 @@ import hashlib
 import json
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,11 +32,21 @@ from traitlets.config import Config
 from .course import Digest
 from .errors import AutograderError
 from .feedback import FeedbackExporter
+from .loader import find_spec
 from .nbgrader_plugin import VERDICTS_SUFFIX, Assessment
+from .referee import exam
 from .scratch import folder, home
 from .twin import Comment, Grade, Marks, SourceNotebook, Twin
 
-__all__ = ["Graded", "GradedNotebook", "Handed", "Plan", "Submission", "grade_submission"]
+__all__ = [
+    "Graded",
+    "GradedNotebook",
+    "Handed",
+    "Plan",
+    "Submission",
+    "grade_submission",
+    "rehearse",
+]
 
 
 @dataclass(frozen=True)
@@ -153,17 +165,39 @@ def grade_submission(plan: Plan, submission: Submission) -> Graded:
     graded = {}
     for name, handed in submission.notebooks.items():
         try:
-            graded[name] = _line(plan).grade(submission, name, handed)
+            with _full_scratch_explained():
+                graded[name] = _line(plan).grade(submission, name, handed)
         except AutograderError:
             raise
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise AutograderError(
-                    f"The scratch folder {home()} is full: {error.strerror}. Set TMPDIR to a "
-                    "folder with more free space."
-                ) from None
             return Graded(submission.student, failure=f"{type(error).__name__}: {error}")
     return Graded(submission.student, graded)
+
+
+def rehearse(plan: Plan) -> None:
+    """Do once what every worker would do first, in a process that workers are forked from.
+
+    Args:
+        plan: what their jobs will share.
+
+    Raises:
+        AutograderError: if the assignment's specs or this machine are at fault.
+    """
+    with _full_scratch_explained():
+        _line(plan).rehearse()
+
+
+@contextmanager
+def _full_scratch_explained() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise AutograderError(
+            f"The scratch folder {home()} is full: {error.strerror}. Set TMPDIR to a folder with "
+            "more free space."
+        ) from None
 
 
 _lines = threading.local()
@@ -226,6 +260,24 @@ class _Line:
         for step in feedback.preprocessors:
             self._exporter.register_preprocessor(step)
 
+    def rehearse(self) -> None:
+        """Make the exams, and a page from an empty notebook."""
+        # A process that has run a backward pass cannot be forked if torch was built for CUDA.
+        if torch.version.cuda is None:
+            for question, seed in self._plan.seeds.items():
+                held = exam(find_spec(self._source, question), seed)
+                for misconception in held.spec.misconceptions:
+                    for index in range(len(held.cases)):
+                        held.wrong(misconception, index, backward=False)
+        cells = [
+            nbformat.v4.new_markdown_cell("$x$"),
+            nbformat.v4.new_code_cell("x", outputs=[nbformat.v4.new_output("stream", text="x")]),
+        ]
+        notebook = nbformat.v4.new_notebook(cells=cells)
+        twin = Twin(SourceNotebook("rehearsal", None, ()), Marks(), 0.0)
+        with twin.opened() as url:
+            self._exporter.from_notebook_node(notebook, self._resources("", "rehearsal", "", url))
+
     def close(self) -> None:
         """Remove its folder."""
         self._folder.cleanup()
@@ -233,6 +285,19 @@ class _Line:
     def _steps(self, classes: list[Any]) -> list[Any]:
         found = [_CheckCellMetadata if step is CheckCellMetadata else step for step in classes]
         return [step(config=self._plan.config) for step in found]
+
+    def _resources(self, student: str, name: str, folder: str, url: str) -> dict[str, Any]:
+        return {
+            "unique_key": name,
+            "output_files_dir": f"{name}_files",
+            "metadata": {"name": name, "path": folder},
+            "nbgrader": {
+                "student": student,
+                "assignment": self._plan.assignment,
+                "notebook": name,
+                "db_url": url,
+            },
+        }
 
     def grade(self, submission: Submission, name: str, handed: Handed) -> GradedNotebook:
         plan = self._plan
@@ -243,18 +308,11 @@ class _Line:
             _write(Path(work), {**submission.files, **plan.files})
 
             def resources() -> dict[str, Any]:
-                return {
-                    "unique_key": name,
-                    "output_files_dir": f"{name}_files",
-                    "metadata": {"name": name, "path": work},
-                    "nbgrader": {
-                        "student": submission.student,
-                        "assignment": plan.assignment,
-                        "notebook": name,
-                        "db_url": url,
-                    },
-                    "assessment": Assessment(self._source, plan.seeds.__getitem__, handed.digest),
-                }
+                found = self._resources(submission.student, name, work, url)
+                found["assessment"] = Assessment(
+                    self._source, plan.seeds.__getitem__, handed.digest
+                )
+                return found
 
             for step in self._sanitize:
                 notebook, _same = step(notebook, resources())

@@ -28,9 +28,10 @@ from pathlib import Path
 from typing import Any
 
 from .errors import AutograderError
-from .job import Graded, Plan, Submission, grade_submission
-from .provisioner import ZygoteProvisioner, sandbox_level, too_low
+from .job import Graded, Plan, Submission, grade_submission, rehearse
+from .provisioner import ZygoteProvisioner, sandbox_level, share_zygote, too_low
 from .sandbox import Level
+from .zygote import available
 
 __all__ = [
     "Pool",
@@ -65,7 +66,7 @@ def default_jobs() -> int:
 
     Much of a submission's time is waiting for messages, so more than one a core pays.
     """
-    return 3 * (os.cpu_count() or 1)
+    return 4 * (os.cpu_count() or 1)
 
 
 class Pool(ABC):
@@ -137,6 +138,8 @@ _plan_of_this_worker: Plan
 def _prepare_worker(plan: Plan, parent: int) -> None:
     global _plan_of_this_worker
     _plan_of_this_worker = plan
+    # Notebooks are large and free of cycles; the collector would look at them all the time.
+    gc.set_threshold(50_000)
     # Whoever started the run decides what an interruption means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -162,6 +165,9 @@ def local_pool(plan: Plan, jobs: int | None = None) -> Iterator[Pool]:
     Raises:
         AutograderError: if the sandbox gives less than the course asks for.
     """
+    if available():
+        share_zygote()
+    rehearse(plan)  # While the zygote is getting warm.
     wanted = ZygoteProvisioner(config=plan.config).level
     found = sandbox_level()
     if found < Level(wanted):

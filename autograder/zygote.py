@@ -509,7 +509,7 @@ def _warm_up(home: Path, *, sandboxed: bool) -> None:
 def _rehearse() -> None:
     """Check a small answer, the way there and back, so that all that is lazy has been done.
 
-    Forward only: torch does not let a process be forked that has run a backward pass.
+    Forward only if torch was built for CUDA: such a process cannot be forked after a backward pass.
     """
     import numpy as np
     import torch
@@ -523,6 +523,7 @@ def _rehearse() -> None:
     class Rehearsal(Spec):
         name = "rehearsal"
         points = 1
+        gradients = () if torch.version.cuda else ("x",)
 
         def cases(self, draw: Any) -> Any:
             yield Case("only", x=torch.ones(2, 3, 4))
@@ -533,13 +534,18 @@ def _rehearse() -> None:
             return torch.sigmoid(case.x) @ case.x.transpose(1, 2), torch.tanh(case.x).chunk(2, -1)
 
     np.random.seed()  # The first time, this imports what it needs.
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):
         spec = Rehearsal()
         for case in spec.cases(None):
             given = case_from_wire(decode(encode(case_to_wire(case))))
             answer = play(spec, lambda x: spec.reference(Case("copy", x=x)), given)
             decode(encode(answer_to_wire(answer)))
         torch.testing.assert_close(torch.ones(2, 2) @ torch.ones(2, 2), torch.full((2, 2), 2.0))
+        # Matrix products are compiled at their first use, for each dtype and layout.
+        for dtype in (torch.float32, torch.float64):
+            a, b = torch.ones(5, 7, dtype=dtype), torch.ones(7, 5, dtype=dtype)
+            for left, right in ((a, b), (b.T, b), (a, a.T), (b.T, a.T)):
+                torch.addmm(left @ right, left, right)
     remember_folder()
 
 
