@@ -249,7 +249,11 @@ class _Line:
         self._plan = plan
         self._folder: TemporaryDirectory[str] = folder()
         self._source = Path(self._folder.name)
-        _write(self._source, plan.files)
+        try:
+            _write(self._source, plan.files)
+        except OSError:
+            self._folder.cleanup()
+            raise
         directory = CourseDirectory(config=plan.config)
         autograde = Autograde(coursedir=directory, config=plan.config)
         self._sanitize = self._steps(autograde.sanitize_preprocessors)
