@@ -266,7 +266,6 @@ class _Server:
         self._jail = jail
         self._selector = selectors.DefaultSelector()
         self._kernels: dict[int, _Kernel] = {}
-        self._itself = os.pidfd_open(os.getpid())
         self.dismissed = False
         """Whether our owner has said goodbye, and so lives to tidy up."""
 
@@ -312,7 +311,7 @@ class _Server:
         if pid == 0:
             try:
                 self._selector.close()
-                _become_kernel(request, jail, channel, self._itself)
+                _become_kernel(request, jail, channel)
             finally:
                 os._exit(1)
         kernel = _Kernel(pid, os.pidfd_open(pid), channel)
@@ -376,17 +375,8 @@ class _Kernel:
         self.channel.close()
 
 
-def _become_kernel(
-    request: Request, jail: Jail | None, channel: socket.socket, zygote: int
-) -> None:
-    """Turn this freshly forked process into a Jupyter kernel; does not return.
-
-    Args:
-        request: what it needs to know.
-        jail: cages it.
-        channel: where it tells how that went.
-        zygote: a descriptor of the zygote's process, which becomes readable when that ends.
-    """
+def _become_kernel(request: Request, jail: Jail | None, channel: socket.socket) -> None:
+    """Turn this freshly forked process into a Jupyter kernel; does not return."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -405,9 +395,6 @@ def _become_kernel(
             os.chdir(request.cwd)
     except Exception as error:
         channel.send(json.dumps({"error": str(error)}).encode())
-        return
-    # From here on the zygote's death is ours; it may have come before.
-    if select.select([zygote], [], [], 0)[0]:
         return
     level = jail.level if jail else Level.NONE
     channel.send(json.dumps({"level": level.value}).encode())
