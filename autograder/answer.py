@@ -6,6 +6,7 @@ import linecache
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,14 +87,19 @@ def play(spec: Spec, student: Any, case: Case) -> Answer:
                 return None  # The state does not fit into this module, so there is nothing to run.
         return spec.call(built, given)
 
-    with Recorder(spec.forbids) as recorder:
-        answer = observe(function, spec, case)
+    recorder = Recorder(spec.forbids)
+    answer = observe(function, spec, case, watch=recorder)
     return Answer(**{**vars(answer), "parameters": found, "forbidden": tuple(recorder.called)})
 
 
 @torch.enable_grad()
 def observe(
-    function: Callable[[Case], Tree], spec: Spec, case: Case, *, backward: bool = True
+    function: Callable[[Case], Tree],
+    spec: Spec,
+    case: Case,
+    *,
+    backward: bool = True,
+    watch: AbstractContextManager[object] | None = None,
 ) -> Answer:
     """Run a function on a copy of a case, forward and backward, and record what happens.
 
@@ -105,7 +111,9 @@ def observe(
         spec: says which gradients are wanted.
         case: the inputs; they stay as they are.
         backward: whether to find the gradients too.
+        watch: is entered whenever code that is not ours may run.
     """
+    watch = watch or nullcontext()
     originals: dict[str, torch.Tensor] = {}
     copies: dict[str, torch.Tensor] = {}
 
@@ -122,7 +130,8 @@ def observe(
 
     given = Case(case.label, **map_leaves(copy, dict(case)))
     try:
-        outputs = function(given)
+        with watch:
+            outputs = map_leaves(_plain, function(given))
         kept = map_leaves(_detached, outputs)
     except (Exception, SystemExit) as error:
         return Answer(failure=_failure(error))
@@ -133,14 +142,18 @@ def observe(
     )
     wanted = {path: value for path, value in originals.items() if value.requires_grad}
     try:
-        gradients = _gradients(outputs, wanted)
+        gradients = _gradients(outputs, wanted, watch)
     except Exception as error:
         failure = _failure(error)
         return Answer(outputs=kept, modified=modified, failure=failure, backward_failed=True)
     return Answer(outputs=kept, gradients=gradients, modified=modified)
 
 
-def _gradients(outputs: Tree, wanted: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor | None]:
+def _gradients(
+    outputs: Tree,
+    wanted: Mapping[str, torch.Tensor],
+    watch: AbstractContextManager[object],
+) -> dict[str, torch.Tensor | None]:
     terms = []
     # By path, so that the weights do not depend on the order of a dict's keys.
     for k, (_, leaf) in enumerate(sorted(leaves(outputs), key=lambda pair: pair[0])):
@@ -151,17 +164,24 @@ def _gradients(outputs: Tree, wanted: Mapping[str, torch.Tensor]) -> dict[str, t
     if not terms or not wanted:
         return dict.fromkeys(wanted)
     total = torch.stack(terms).sum()
-    found = torch.autograd.grad(total, list(wanted.values()), allow_unused=True)
+    with watch:
+        found = torch.autograd.grad(total, list(wanted.values()), allow_unused=True)
     return dict(zip(wanted, found, strict=True))
 
 
+def _plain(path: str, leaf: Any) -> Any:
+    if not isinstance(leaf, torch.Tensor):
+        if leaf is None or type(leaf) in (bool, int, float, str):
+            return leaf
+        name = f"{type(leaf).__module__}.{type(leaf).__qualname__}"
+        return Opaque(name.removeprefix("builtins."))
+    # A plain tensor, whatever subclass came back: nothing of the student's is run later.
+    with torch._C.DisableTorchFunctionSubclass():
+        return torch.Tensor.as_subclass(leaf, torch.Tensor)
+
+
 def _detached(path: str, leaf: Any) -> Any:
-    if isinstance(leaf, torch.Tensor):
-        # A plain tensor, whatever subclass came back: nothing of the student's is run later.
-        return leaf.detach().as_subclass(torch.Tensor).clone()
-    if leaf is None or type(leaf) in (bool, int, float, str):
-        return leaf
-    return Opaque(f"{type(leaf).__module__}.{type(leaf).__qualname__}".removeprefix("builtins."))
+    return leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf
 
 
 def _failure(error: BaseException) -> Failure:

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from nbgrader import api
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.utils import find_all_files
-from sqlalchemy import select
+from sqlalchemy import and_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from .course import Course, Digester
@@ -81,33 +82,19 @@ def read_submission(
     """
     folder = course.folder("submitted", student, plan.assignment)
     marks = {name: Marks() for name in plan.notebooks}
-    late = 0.0
-    timestamp = course.directory.get_existing_timestamp(str(folder))
-    try:
-        entry = gradebook.find_submission(plan.assignment, student)
-    except MissingEntry:
-        due = gradebook.find_assignment(plan.assignment).duedate
-    else:
-        due = entry.duedate
-        timestamp = timestamp or entry.timestamp
-        for notebook in entry.notebooks:
-            marks[notebook.name] = Marks(
-                grades={
-                    grade.name: Grade(
-                        grade.auto_score,
-                        grade.manual_score,
-                        grade.extra_credit,
-                        grade.needs_manual_grade,
-                    )
-                    for grade in notebook.grades
-                },
-                comments={
-                    comment.name: Comment(comment.auto_comment, comment.manual_comment)
-                    for comment in notebook.comments
-                },
-            )
-    if timestamp and due:
-        late = max(0.0, (timestamp - due).total_seconds())
+    for notebook, cell, *values in _entries(
+        gradebook,
+        plan,
+        student,
+        api.Grade,
+        ("auto_score", "manual_score", "extra_credit", "needs_manual_grade"),
+    ):
+        marks[notebook].grades[cell] = Grade(*values)
+    for notebook, cell, *values in _entries(
+        gradebook, plan, student, api.Comment, ("auto_comment", "manual_comment")
+    ):
+        marks[notebook].comments[cell] = Comment(*values)
+    late = _seconds_late(course, gradebook, plan, student)
     handed = {
         name: Handed(path.read_bytes(), digester(student, name), marks[name])
         for name in plan.notebooks
@@ -117,6 +104,48 @@ def read_submission(
     return Submission(
         student, handed, _contents(folder, find_all_files(str(folder), ignored)), late
     )
+
+
+def _entries(
+    gradebook: Gradebook, plan: Plan, student: str, kind: Any, columns: tuple[str, ...]
+) -> list[tuple[Any, ...]]:
+    """Read columns of a student's grades or comments, behind the names of notebook and cell."""
+    query = (
+        select(api.Notebook.name, api.BaseCell.name, *(getattr(kind, name) for name in columns))
+        .select_from(api.Assignment)
+        .join(api.SubmittedAssignment, api.SubmittedAssignment.assignment_id == api.Assignment.id)
+        .join(
+            api.SubmittedNotebook,
+            api.SubmittedNotebook.assignment_id == api.SubmittedAssignment.id,
+        )
+        .join(api.Notebook, api.Notebook.id == api.SubmittedNotebook.notebook_id)
+        .join(kind, kind.notebook_id == api.SubmittedNotebook.id)
+        .join(api.BaseCell, api.BaseCell.id == kind.cell_id)
+        .where(
+            api.Assignment.name == plan.assignment, api.SubmittedAssignment.student_id == student
+        )
+    )
+    return [tuple(row) for row in gradebook.db.execute(query)]
+
+
+def _seconds_late(course: Course, gradebook: Gradebook, plan: Plan, student: str) -> float:
+    assignment, submitted = api.Assignment, api.SubmittedAssignment
+    query = (
+        select(assignment.duedate, submitted.timestamp, submitted.extension)
+        .select_from(assignment)
+        .outerjoin(
+            submitted,
+            and_(submitted.assignment_id == assignment.id, submitted.student_id == student),
+        )
+        .where(assignment.name == plan.assignment)
+    )
+    due, known, extension = gradebook.db.execute(query).one()
+    folder = course.folder("submitted", student, plan.assignment)
+    timestamp = course.directory.get_existing_timestamp(str(folder)) or known
+    if not (timestamp and due):
+        return 0.0
+    seconds: float = (timestamp - due - (extension or timedelta())).total_seconds()
+    return max(0.0, seconds)
 
 
 def store(course: Course, gradebook: Gradebook, plan: Plan, graded: Graded) -> float:
@@ -185,46 +214,85 @@ def _store_rows(course: Course, gradebook: Gradebook, plan: Plan, graded: Graded
     session = gradebook.db
     submitted = course.folder("submitted", graded.student, plan.assignment)
     timestamp = course.directory.get_existing_timestamp(str(submitted))
-    if session.get(api.Student, graded.student) is None:
-        session.add(api.Student(id=graded.student))
-    assignment = gradebook.find_assignment(plan.assignment)
-    submission = session.scalars(
-        select(api.SubmittedAssignment).filter_by(
-            assignment_id=assignment.id, student_id=graded.student
+    submission = session.scalar(
+        select(api.SubmittedAssignment.id)
+        .join(api.Assignment, api.Assignment.id == api.SubmittedAssignment.assignment_id)
+        .where(
+            api.Assignment.name == plan.assignment,
+            api.SubmittedAssignment.student_id == graded.student,
         )
-    ).one_or_none()
-    if submission is None:
-        submission = api.SubmittedAssignment(assignment_id=assignment.id, student_id=graded.student)
-        session.add(submission)
-        for notebook in assignment.notebooks:
-            entry = api.SubmittedNotebook(notebook_id=notebook.id, assignment=submission)
-            for cell in (*notebook.grade_cells, *notebook.task_cells):
-                entry.grades.append(api.Grade(cell_id=cell.id, cell=cell))
-            for cell in (*notebook.solution_cells, *notebook.task_cells):
-                entry.comments.append(api.Comment(cell_id=cell.id, cell=cell))
-            session.add(entry)
+    ) or _enter_submission(gradebook, plan, graded.student)
     if timestamp:
-        submission.timestamp = timestamp
-    names = {notebook.id: notebook.name for notebook in assignment.notebooks}
-    for entry in submission.notebooks:
-        found = graded.notebooks.get(names[entry.notebook_id])
-        marks = found.marks if found else None
-        if marks is not None:
-            entry.late_submission_penalty = marks.late_submission_penalty
-        for grade in entry.grades:
-            mark = marks.grades.get(grade.cell.name) if marks else None
-            grade.auto_score = mark.auto_score if mark else 0.0
-            grade.needs_manual_grade = mark.needs_manual_grade if mark else False
-        for comment in entry.comments:
-            said = marks.comments.get(comment.cell.name) if marks else None
-            if said is not None:
-                comment.auto_comment = said.auto_comment
-    session.flush()
-    session.expire_all()
-    score = float(submission.score or 0.0)
+        changes = {"id": submission, "timestamp": timestamp}
+        session.execute(update(api.SubmittedAssignment), [changes])
+    marks = {name: notebook.marks for name, notebook in graded.notebooks.items()}
+    nothing = Marks()
+    entered = session.execute(
+        select(api.SubmittedNotebook.id, api.Notebook.name)
+        .join(api.Notebook, api.Notebook.id == api.SubmittedNotebook.notebook_id)
+        .where(api.SubmittedNotebook.assignment_id == submission)
+    )
+    penalties = [
+        {"id": key, "late_submission_penalty": marks[name].late_submission_penalty}
+        for key, name in entered
+        if name in marks
+    ]
+    grades = []
+    for name, cell, key in _entries(gradebook, plan, graded.student, api.Grade, ("id",)):
+        # What was not handed in is graded all the same.
+        mark = marks.get(name, nothing).grades.get(cell) or Grade(0.0, needs_manual_grade=False)
+        grades.append(
+            {
+                "id": key,
+                "auto_score": mark.auto_score,
+                "needs_manual_grade": mark.needs_manual_grade,
+            }
+        )
+    comments = [
+        {"id": key, "auto_comment": marks[name].comments[cell].auto_comment}
+        for name, cell, key in _entries(gradebook, plan, graded.student, api.Comment, ("id",))
+        if name in marks and cell in marks[name].comments
+    ]
+    for kind, values in (
+        (api.SubmittedNotebook, penalties),
+        (api.Grade, grades),
+        (api.Comment, comments),
+    ):
+        if values:
+            session.execute(update(kind), values)
+    score = session.scalar(
+        select(api.SubmittedAssignment.score).where(api.SubmittedAssignment.id == submission)
+    )
     session.commit()
     session.remove()
-    return score
+    return float(score or 0.0)
+
+
+def _enter_submission(gradebook: Gradebook, plan: Plan, student: str) -> str:
+    """Make the rows of a submission that the gradebook does not know yet."""
+    session = gradebook.db
+    if session.get(api.Student, student) is None:
+        session.add(api.Student(id=student))
+    cells = session.execute(
+        select(api.Assignment.id, api.Notebook.id, api.BaseCell.id, api.BaseCell.type)
+        .select_from(api.Assignment)
+        .join(api.Notebook, api.Notebook.assignment_id == api.Assignment.id)
+        .outerjoin(api.BaseCell, api.BaseCell.notebook_id == api.Notebook.id)
+        .where(api.Assignment.name == plan.assignment)
+    ).all()
+    submission = api.SubmittedAssignment(assignment_id=cells[0][0], student_id=student)
+    session.add(submission)
+    entries: dict[str, Any] = {}
+    for _assignment, notebook, cell, kind in cells:
+        if notebook not in entries:
+            entries[notebook] = api.SubmittedNotebook(notebook_id=notebook, assignment=submission)
+            session.add(entries[notebook])
+        if kind in ("GradeCell", "TaskCell"):
+            entries[notebook].grades.append(api.Grade(cell_id=cell))
+        if kind in ("SolutionCell", "TaskCell"):
+            entries[notebook].comments.append(api.Comment(cell_id=cell))
+    session.flush()
+    return str(submission.id)
 
 
 @dataclass

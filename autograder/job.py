@@ -323,7 +323,8 @@ class _Line:
             found = resources()
             for step in self._autograde:
                 notebook, found = step(notebook, found)
-            autograded = nbformat.writes(notebook)
+            # Python indents JSON a hundred times more slowly than it writes it.
+            autograded = nbformat.writes(notebook, indent=None)
             page, _same = self._exporter.from_notebook_node(notebook, resources())
         record = found["outputs"][f"{name}{VERDICTS_SUFFIX}"].decode()
         return GradedNotebook(autograded, record, page, twin.marks)

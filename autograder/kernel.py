@@ -12,14 +12,36 @@ from typing import Any
 
 from ipykernel import debugger, iostream, kernelapp
 from ipykernel.ipkernel import IPythonKernel
+from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.application import BaseIPythonApplication
 from IPython.core.profiledir import ProfileDir
+from traitlets import Type
 
 __all__ = ["app", "prepare"]
 
 
+class _Shell(ZMQInteractiveShell):
+    """IPython's shell, which is asked twice by ipykernel to transform each cell."""
+
+    _transformed: tuple[str, str] | None = None
+
+    def transform_cell(self, raw_cell: str) -> str:
+        before, self._transformed = self._transformed, None
+        if before is not None and before[0] == raw_cell:
+            return before[1]
+        cell: str = super().transform_cell(raw_cell)  # type: ignore[no-untyped-call]
+        self._transformed = (raw_cell, cell)
+        return cell
+
+
+# Libraries look at the name to know that they run in a notebook.
+_Shell.__name__ = _Shell.__qualname__ = ZMQInteractiveShell.__name__
+
+
 class _Kernel(IPythonKernel):
     """A kernel that gets its sockets after it was made."""
+
+    shell_class = Type(_Shell)
 
     @classmethod
     def instance(cls, *args: Any, **traits: Any) -> Any:
@@ -60,6 +82,8 @@ class _App(kernelapp.IPKernelApp, _Prepared):
         self.config.HistoryManager.enabled = False
         self.config.ProfileDir.location = str(home / "profile")
         self.parse_command_line([])
+        # traitlets makes a record of every debugging message and then drops it.
+        self.log.setLevel(self.log_level)
         self.profile_dir = ProfileDir(location=str(home / "profile"), parent=self)
         self.kernel = _Kernel.instance(
             parent=self, log=self.log, profile_dir=self.profile_dir, user_ns=self.user_ns

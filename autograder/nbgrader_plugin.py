@@ -18,8 +18,7 @@ from typing import Any
 
 from jupyter_core.utils import ensure_async
 from nbclient.exceptions import DeadKernelError
-from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbformat import NotebookNode, from_dict
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
@@ -28,6 +27,7 @@ from traitlets import Enum, Integer
 from traitlets.config import Config
 
 from .card import VERDICT_MIME, to_html
+from .client import Client
 from .course import Digest, submission_digest
 from .errors import AutograderError
 from .i18n import _
@@ -175,6 +175,7 @@ class RefereeExecute(Execute):  # type: ignore[misc]
     def create_kernel_manager(self) -> Any:
         km = self._manager = super().create_kernel_manager()
         # Sockets in a folder that only this user may enter; the default is ports open to all.
+        km.client_factory = Client
         km.transport = "ipc"
         km.ip = str(self._server.scratch / "kernel")
         return km
@@ -239,7 +240,7 @@ class RefereeExecute(Execute):  # type: ignore[misc]
                 message = _("The {seconds} seconds for the whole submission were over.").format(
                     seconds=self.submission_seconds
                 )
-            cell.outputs = [new_output("error", ename=name, evalue=message, traceback=[message])]
+            cell.outputs = [_output("error", ename=name, evalue=message, traceback=[message])]
 
     def _get_timeout(self, cell: NotebookNode | None) -> int | None:
         timeout = super()._get_timeout(cell)
@@ -259,7 +260,7 @@ class RefereeExecute(Execute):  # type: ignore[misc]
         self._silenced = True
         message = _("The output was cut here: a cell may print {cell} KB, all of them {all} KB.")
         text = message.format(cell=self.cell_output_kb, all=self.submission_output_kb)
-        notice = new_output("stream", name="stdout", text=f"\n{text}\n")
+        notice = _output("stream", name="stdout", text=f"\n{text}\n")
         outs.append(notice)
         # What prints without end would go on until the time is over.
         self._interruption = asyncio.ensure_future(ensure_async(self.km.interrupt_kernel()))
@@ -302,6 +303,12 @@ def _error_of(cell: NotebookNode) -> dict[str, str] | None:
     return {"ename": errors[-1].ename, "evalue": errors[-1].evalue} if errors else None
 
 
+def _output(output_type: str, **fields: Any) -> NotebookNode:
+    """Make a cell's output; nbformat would validate it now, and again when it is written."""
+    made: NotebookNode = from_dict({"output_type": output_type, **fields})
+    return made
+
+
 def _put_score(cell: NotebookNode, points: float, verdicts: list[Verdict]) -> None:
     """Replace what could be read as a mark by the referee's; keep what helps people to see why."""
     kept = []
@@ -310,13 +317,14 @@ def _put_score(cell: NotebookNode, points: float, verdicts: list[Verdict]) -> No
             kept.append(output)
         elif output.output_type == "error":
             text = "\n".join(output.traceback) + "\n"
-            kept.append(new_output("stream", name="stdout", text=text))
+            kept.append(_output("stream", name="stdout", text=text))
         elif VERDICT_MIME not in output.data:
-            kept.append(new_output("display_data", data=output.data, metadata=output.metadata))
+            kept.append(_output("display_data", data=output.data, metadata=output.metadata))
     cards = "\n".join(to_html(verdict) for verdict in verdicts)
-    score = new_output(
+    score = _output(
         "execute_result",
         execution_count=cell.execution_count,
+        metadata={},
         # nbgrader reads a number here as the cell's points.
         data={"text/plain": f"{points:g}", "text/html": cards},
     )

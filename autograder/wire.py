@@ -1,12 +1,14 @@
 """The wire between the referee and the student's kernel: JSON and arrays, bounded, no pickle.
 
-A frame is the length of a JSON header (4 bytes, big-endian), the header, and a safetensors blob
-with the tensors that the header refers to.  Whatever arrives is checked before it is used.
+A frame is the length of a JSON header (4 bytes, big-endian), the header, and a safetensors blob.
+The blob holds one flat tensor for each dtype: the entries of all tensors of that dtype, in the
+order in which the header mentions them.  Whatever arrives is checked before it is used.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +36,8 @@ MAX_FRAME = 64 * 2**20
 """The largest frame, in bytes."""
 MAX_DEPTH = 16
 """The deepest nesting of tuples, lists and dicts."""
+MAX_AXES = 64
+"""The most axes of a tensor; torch has no more."""
 MAX_NODES = 20_000
 """The most values, leaves and containers together, in one frame."""
 
@@ -53,7 +57,7 @@ def encode(message: Tree) -> bytes:
     Raises:
         WireError: if the message is too large, too deep or holds an unsupported dtype.
     """
-    tensors: dict[str, torch.Tensor] = {}
+    entries: dict[str, list[torch.Tensor]] = {}
     size = nodes = 0
 
     def pack(value: Any, depth: int) -> Any:
@@ -65,10 +69,10 @@ def encode(message: Tree) -> bytes:
             size += value.numel() * value.element_size()
             if size > MAX_FRAME:
                 raise WireError(f"it is larger than {MAX_FRAME // 2**20} MiB")
-            key = str(len(tensors))
-            tensors[key] = value.detach().cpu().contiguous().clone()
-            permuted = not value.is_contiguous()
-            return {"$": "tensor", "key": key, "permuted": permuted}
+            dtype = str(value.dtype)
+            entries.setdefault(dtype, []).append(value.detach().cpu().reshape(-1))
+            shape, permuted = list(value.shape), not value.is_contiguous()
+            return {"$": "tensor", "dtype": dtype, "shape": shape, "permuted": permuted}
         if isinstance(value, Opaque):
             return {"$": "opaque", "type": value.type_name[:200]}
         if isinstance(value, Mapping):
@@ -82,9 +86,11 @@ def encode(message: Tree) -> bytes:
             return value
         raise WireError(f"a {type(value).__name__} cannot be sent")
 
-    header = json.dumps(pack(message, 0)).encode()
     try:
-        blob = save(tensors)
+        header = json.dumps(pack(message, 0)).encode()
+        blob = save({dtype: torch.cat(parts) for dtype, parts in entries.items()})
+    except WireError:
+        raise
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise WireError(f"it holds a tensor that cannot be sent: {error}") from None
     frame = _LENGTH.pack(len(header)) + header + blob
@@ -107,10 +113,17 @@ def decode(frame: bytes) -> Tree:
         if end > len(frame):
             raise WireError("the frame is cut short")
         header = json.loads(frame[_LENGTH.size : end])
-        tensors = load(frame[end:])
+        left = load(frame[end:])
     except (struct.error, ValueError, RecursionError, KeyError, SafetensorError) as error:
         raise WireError(f"the frame cannot be read: {error}") from None
     nodes = 0
+
+    def take(dtype: str, shape: list[int]) -> torch.Tensor:
+        count = math.prod(shape)
+        if len(shape) > MAX_AXES or not all(0 <= size <= MAX_FRAME for size in shape):
+            raise ValueError("there is no tensor of that shape")
+        taken, left[dtype] = left[dtype][:count], left[dtype][count:]
+        return taken.reshape(shape)
 
     def unpack(value: Any, depth: int) -> Any:
         nonlocal nodes
@@ -124,7 +137,7 @@ def decode(frame: bytes) -> Tree:
         try:
             kind = value["$"]
             if kind == "tensor":
-                tensor = tensors[value["key"]]
+                tensor = take(value["dtype"], value["shape"])
                 return relayout(tensor) if value["permuted"] is True else tensor
             if kind == "opaque":
                 return Opaque(str(value["type"]))
@@ -132,7 +145,7 @@ def decode(frame: bytes) -> Tree:
                 return {str(key): unpack(item, depth + 1) for key, item in value["items"]}
             if kind == "tuple":
                 return tuple(unpack(item, depth + 1) for item in value["items"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WireError(f"the frame's header is malformed: {error}") from None
         raise WireError("the frame's header is malformed")
 

@@ -182,6 +182,8 @@ class Zygote:
             env = {key: env[key] for key in env if key in _KEPT or key.startswith(_KEPT_PREFIXES)}
         # A library's threads do not survive a fork, and several kernels share the cores anyway.
         env |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        # A fork copies page tables, of which huge pages need few.
+        env["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
         env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # Keeps ipykernel's debugger quiet.
         command = [sys.executable, "-m", __name__, str(theirs.fileno()), str(scratch_home())]
         with theirs:
@@ -266,6 +268,7 @@ class _Server:
         self._jail = jail
         self._selector = selectors.DefaultSelector()
         self._kernels: dict[int, _Kernel] = {}
+        self._itself = os.pidfd_open(os.getpid())
         self.dismissed = False
         """Whether our owner has said goodbye, and so lives to tidy up."""
 
@@ -311,7 +314,7 @@ class _Server:
         if pid == 0:
             try:
                 self._selector.close()
-                _become_kernel(request, jail, channel)
+                _become_kernel(request, jail, channel, self._itself)
             finally:
                 os._exit(1)
         kernel = _Kernel(pid, os.pidfd_open(pid), channel)
@@ -375,8 +378,17 @@ class _Kernel:
         self.channel.close()
 
 
-def _become_kernel(request: Request, jail: Jail | None, channel: socket.socket) -> None:
-    """Turn this freshly forked process into a Jupyter kernel; does not return."""
+def _become_kernel(
+    request: Request, jail: Jail | None, channel: socket.socket, zygote: int
+) -> None:
+    """Turn this freshly forked process into a Jupyter kernel; does not return.
+
+    Args:
+        request: what it needs to know.
+        jail: cages it.
+        channel: where it tells how that went.
+        zygote: a descriptor of the zygote's process, which becomes readable when that ends.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -395,6 +407,9 @@ def _become_kernel(request: Request, jail: Jail | None, channel: socket.socket) 
             os.chdir(request.cwd)
     except Exception as error:
         channel.send(json.dumps({"error": str(error)}).encode())
+        return
+    # From here on the zygote's death is ours; it may have come before.
+    if select.select([zygote], [], [], 0)[0]:
         return
     level = jail.level if jail else Level.NONE
     channel.send(json.dumps({"level": level.value}).encode())
@@ -423,19 +438,20 @@ def _become_kernel(request: Request, jail: Jail | None, channel: socket.socket) 
     kernel.initialize(request.arguments)
     if jail is not None:
         _limit_cells(request.cell_cpu_seconds, kernel)
-    _show_figures()
+    else:
+        _show_figures(os.environ["MPLBACKEND"])  # which ipykernel has set
     kernel.start()
     if jail is None:
         atexit._run_exitfuncs()
     os._exit(0)
 
 
-def _show_figures() -> None:
+def _show_figures(backend: str) -> None:
     """Do what matplotlib's first import does in an ordinary kernel; here it came before."""
     import matplotlib
     from matplotlib_inline import backend_inline
 
-    matplotlib.rcParams["backend"] = os.environ["MPLBACKEND"]  # which ipykernel has set
+    matplotlib.rcParams["backend"] = backend
     enable: Any = backend_inline._enable_matplotlib_integration
     enable()  # if it is the one
 
@@ -502,6 +518,8 @@ def _warm_up(home: Path, *, sandboxed: bool) -> None:
         from .kernel import prepare
 
         prepare(home)
+    # With a shell already made, this is all; without, it is where matplotlib looks for backends.
+    _show_figures("module://matplotlib_inline.backend_inline")
     gc.collect()
     gc.freeze()  # The collector would write to, and so copy, every page with an object on it.
 

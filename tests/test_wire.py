@@ -86,7 +86,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 @given(TREES)
-@example({"$": "tensor", "key": "0"})
+@example({"$": "tensor", "shape": [0]})
 @example([{"$": {"$": "opaque"}}])
 def test_a_tree_comes_back_equal(tree: Any) -> None:
     assert same(decode(encode(tree)), tree)
@@ -109,6 +109,9 @@ def header_frame(header: Any, **named: torch.Tensor) -> bytes:
     return struct.pack(">I", len(text)) + text + save(named)
 
 
+TENSOR = {"$": "tensor", "dtype": "torch.float32", "shape": [2, 3], "permuted": False}
+
+
 @given(st.binary(max_size=200))
 def test_garbage_is_refused(garbage: bytes) -> None:
     with pytest.raises(WireError):
@@ -129,8 +132,18 @@ def test_a_cut_or_altered_frame_is_refused_or_read(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        {"$": "tensor", "key": "9", "permuted": False},
-        {"$": "tensor", "key": ["0"], "permuted": False},
+        {**TENSOR, "dtype": "torch.float64"},
+        {**TENSOR, "dtype": ["torch.float32"]},
+        {**TENSOR, "shape": [7]},
+        {**TENSOR, "shape": [-2, -3]},
+        {**TENSOR, "shape": [6, -1]},
+        {**TENSOR, "shape": [2.0, 3]},
+        {**TENSOR, "shape": ["a"]},
+        {**TENSOR, "shape": [10**30, 0]},
+        {**TENSOR, "shape": [2**25, 2**25, 2**25, 0]},
+        {**TENSOR, "shape": [6, *[1] * 64]},
+        {**TENSOR, "shape": None},
+        [TENSOR, TENSOR],
         {"$": "tensor"},
         {"$": "class", "items": []},
         {"$": ["tensor"]},
@@ -147,7 +160,12 @@ def test_a_cut_or_altered_frame_is_refused_or_read(data: st.DataObject) -> None:
 )
 def test_a_malformed_header_is_refused(header: Any) -> None:
     with pytest.raises(WireError):
-        decode(header_frame(header, **{"0": torch.ones(1)}))
+        decode(header_frame(header, **{"torch.float32": torch.ones(6)}))
+
+
+def test_the_frame_of_these_tests_is_otherwise_good() -> None:
+    received = decode(header_frame(TENSOR, **{"torch.float32": torch.arange(6.0)}))
+    assert torch.equal(received, torch.arange(6.0).reshape(2, 3))
 
 
 def nested(depth: int) -> Any:

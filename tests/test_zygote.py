@@ -476,3 +476,21 @@ def test_a_forked_process_uses_the_same_zygote(owners: Any) -> None:
 def test_our_own_scratch_home_is_still_there() -> None:
     with folder() as inside:
         assert Path(inside).parent == home()
+
+
+LATE = """
+import os, socket, subprocess
+from autograder.zygote import Request, _become_kernel
+ended = subprocess.Popen(["true"])
+zygote = os.pidfd_open(ended.pid)
+ended.wait()
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+_become_kernel(Request(["-f", "none"], dict(os.environ), "/", "/", None, 20), None, theirs, zygote)
+theirs.close()
+print("returned", ours.recv(100))
+"""
+
+
+def test_a_kernel_whose_zygote_died_meanwhile_does_not_start() -> None:
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=30)
+    assert done.stdout == "returned b''\n", done.stderr
