@@ -18,6 +18,8 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.channels import ZMQSocketChannel
 from traitlets import Instance, Type
 
+from .line import OUTPUTS, REQUESTS, End, Line
+
 __all__ = ["Client"]
 
 
@@ -48,7 +50,8 @@ class _Channel(ZMQSocketChannel):
         # As Session.deserialize does, but dates stay strings: parsing them takes most of its time.
         assert self.socket is not None
         parts = self.socket.recv_multipart(**kwargs)
-        _identities, (signature, *frames) = self.session.feed_identities(parts)
+        message: list[Any] = self.session.feed_identities(parts)[1]
+        signature, *frames = message
         if not hmac.compare_digest(signature, self.session.sign(frames[:4])):
             raise ValueError("A message of the kernel is not signed with its key.")
         header, parent, metadata, content = map(self.session.unpack, frames[:4])
@@ -76,7 +79,8 @@ class _ReplyChannel(_Channel):
 class Client(AsyncKernelClient):
     """Talks to one kernel: requests, replies and outputs, and nothing else.
 
-    Whether the kernel lives is its manager's to know, not a heartbeat's.
+    Through a line if the kernel was started with one, otherwise through ZeroMQ.  Whether the kernel
+    lives is its manager's to know, not a heartbeat's.
     """
 
     context: Any = Instance(zmq.Context)
@@ -86,9 +90,26 @@ class Client(AsyncKernelClient):
     def _context_default(self) -> Any:
         return zmq.Context.instance()
 
+    @property
+    def _line(self) -> Line | None:
+        return getattr(getattr(self.parent, "provisioner", None), "line", None)
+
+    def connect_shell(self, identity: bytes | None = None) -> Any:
+        return End(self._line, REQUESTS) if self._line else super().connect_shell(identity)
+
+    def connect_iopub(self, identity: bytes | None = None) -> Any:
+        return End(self._line, OUTPUTS) if self._line else super().connect_iopub(identity)
+
     def start_channels(self, *args: bool, **wanted: bool) -> None:
+        if self._line:
+            self.session.key = b""  # Nobody else can write to a line, so nothing needs a signature.
         super().start_channels(stdin=False, hb=False, control=False)
 
     def stop_channels(self) -> None:
         self.iopub_channel.stop()
         self.shell_channel.stop()
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until the kernel answers, if messages could get lost before."""
+        if not self._line:
+            await super().wait_for_ready(timeout)

@@ -7,17 +7,29 @@ forked child only opens its sockets and ties the two together.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import zmq
 from ipykernel import debugger, iostream, kernelapp
+from ipykernel.compiler import XCachingCompiler, get_tmp_directory
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.application import BaseIPythonApplication
 from IPython.core.profiledir import ProfileDir
+from jupyter_client.session import Session
+from traitlets import Any as AnyTrait
 from traitlets import Type
 
-__all__ = ["app", "prepare"]
+from .line import OUTPUTS, REQUESTS, End, Line
+
+__all__ = ["app", "prepare", "serve"]
 
 
 class _Shell(ZMQInteractiveShell):
@@ -38,10 +50,20 @@ class _Shell(ZMQInteractiveShell):
 _Shell.__name__ = _Shell.__qualname__ = ZMQInteractiveShell.__name__
 
 
+class _Compiler(XCachingCompiler):
+    """Names cells as ipykernel does, whose hash is made in Python, and slowly."""
+
+    def get_code_name(self, raw_code: str, code: str, number: int) -> str:
+        digest = hashlib.blake2b(raw_code.encode(), digest_size=4).digest()
+        return str(Path(get_tmp_directory()) / f"{int.from_bytes(digest, 'big')}.py")
+
+
 class _Kernel(IPythonKernel):
     """A kernel that gets its sockets after it was made."""
 
     shell_class = Type(_Shell)
+    compiler_class = Type(_Compiler)
+    shell_stream = AnyTrait()
 
     @classmethod
     def instance(cls, *args: Any, **traits: Any) -> Any:
@@ -58,6 +80,14 @@ class _Kernel(IPythonKernel):
             part.pub_socket = kernel.iopub_socket
         kernel.shell.init_environment()
         return kernel
+
+    def _abort_queues(self, subshell_id: str | None = None) -> None:
+        if self.shell_channel_thread.is_alive():
+            super()._abort_queues(subshell_id)
+
+    @property
+    def _supports_kernel_subshells(self) -> bool:
+        return bool(self.shell_channel_thread.is_alive())
 
 
 class _Prepared(BaseIPythonApplication):
@@ -97,6 +127,39 @@ class _App(kernelapp.IPKernelApp, _Prepared):
         for step in ("init_pdb", "init_path", "init_extensions", "init_code"):
             setattr(self, step, _nothing)
 
+    def attach(self, line: Line) -> None:
+        """Do what :meth:`initialize` does, for a kernel whose messages come over a line.
+
+        Args:
+            line: its end of the line.
+        """
+        self.session = Session(parent=self)
+        self.session.key = b""
+        publisher = _Publisher(line)
+        self.iopub_thread = self.iopub_socket = publisher
+        self.outstream_class = f"{__name__}.{_Stream.__name__}"
+        self.init_io()
+        self.init_signal()
+        kernel = _Kernel.instance(
+            session=self.session,
+            shell_stream=End(line, REQUESTS),
+            shell_channel_thread=_NoThread(),
+            iopub_thread=publisher,
+            iopub_socket=publisher,
+        )
+        self.displayhook.get_execution_count = lambda: kernel.execution_count
+        self.init_gui_pylab()
+
+    async def serve(self, line: Line) -> None:
+        """Answer requests until the other end of the line is closed."""
+        more = asyncio.Event()
+        asyncio.get_running_loop().add_reader(line, more.set)
+        while not line.closed:
+            while line.poll(REQUESTS, 0):
+                await self.kernel.dispatch_shell([zmq.Frame(part) for part in line.take(REQUESTS)])
+            more.clear()
+            await more.wait()
+
     def log_connection_info(self) -> None:
         """Print nothing: nobody will connect by hand."""
 
@@ -106,6 +169,49 @@ class _IOPubThread(iostream.IOPubThread):
 
     def __init__(self, socket: Any, pipe: bool = False, session: Any = False) -> None:
         super().__init__(socket, pipe=False, session=session)  # type: ignore[no-untyped-call]
+
+
+class _Publisher(iostream.IOPubThread):
+    """Sends outputs at once, from the thread that makes them."""
+
+    thread: Any = None
+    io_loop: Any = None
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._pid = os.getpid()
+
+    def schedule(self, call: Callable[[], None]) -> None:
+        call()
+
+    def send_multipart(self, parts: Sequence[Any], **_options: Any) -> None:
+        if os.getpid() == self._pid:  # What a child process prints would get in between.
+            self._line.send(OUTPUTS, parts)
+
+
+class _Stream(iostream.OutStream):
+    """Flushes what has waited for long when more is written, and not in the background."""
+
+    _waits_since: float | None = None
+
+    def _schedule_flush(self) -> None:
+        now = time.monotonic()
+        self._waits_since = self._waits_since or now
+        if now - self._waits_since > self.flush_interval:
+            self.flush()
+
+    def _flush(self) -> None:
+        self._waits_since = None
+        super()._flush()  # type: ignore[no-untyped-call]
+
+
+class _NoThread:
+    """Stands for the thread that would receive requests in another kernel."""
+
+    parent_thread = threading.main_thread()
+
+    def is_alive(self) -> bool:
+        return False
 
 
 def _nothing() -> None:
@@ -121,6 +227,13 @@ def prepare(home: Path) -> None:
     setattr(kernelapp, "IOPubThread", _IOPubThread)  # noqa: B010 - mypy knows no such name there
     debugger._is_debugpy_available = False  # Nobody can attach a debugger.
     _App.instance(kernel_class=_Kernel).prepare(home)
+
+
+def serve(line: Line) -> None:
+    """Serve a line in a forked child until its other end is closed."""
+    made: Any = _App.instance()
+    made.attach(line)
+    asyncio.run(made.serve(line))
 
 
 def app() -> kernelapp.IPKernelApp:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import threading
 import time
 from pathlib import Path
@@ -19,7 +20,9 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Bool, Enum, Integer
 
+from .client import Client
 from .errors import AutograderError
+from .line import Line
 from .sandbox import Level, Limits
 from .scratch import folder, home
 from .zygote import PATIENCE, Channel, Request, Zygote, ZygoteLostError, available
@@ -113,6 +116,8 @@ class ZygoteProvisioner(LocalProvisioner):
     disk_mb = Integer(Limits.disk_mb, help="What a submission may write, in MB.").tag(config=True)
     processes = Integer(Limits.processes, help="Processes and threads at a time.").tag(config=True)
 
+    line: Line | None = None
+    """Our end of the line to the kernel, if its manager's client can use one."""
     _channel: Channel | None = None
     _folder: TemporaryDirectory[str] | None = None
 
@@ -163,7 +168,7 @@ class ZygoteProvisioner(LocalProvisioner):
         for attempt in (1, 2):
             source = zygote(sandboxed=self.sandboxed)
             try:
-                channel = source.ask(request)
+                channel = self._ask(source, request)
                 try:
                     started = await self._started(channel)
                 except BaseException:
@@ -185,6 +190,22 @@ class ZygoteProvisioner(LocalProvisioner):
         self.process = channel  # type: ignore[assignment]  # It has the interface of Popen.
         self.pid = channel.pid
         return self.connection_info
+
+    def _ask(self, source: Zygote, request: Request) -> Channel:
+        if not self.sandboxed or not issubclass(
+            getattr(self.parent, "client_factory", object), Client
+        ):
+            return source.ask(request)
+        ours, theirs = socket.socketpair()
+        self._close_line()
+        self.line = Line(ours)
+        with theirs:
+            return source.ask(request, theirs)
+
+    def _close_line(self) -> None:
+        if self.line is not None:
+            self.line.close()
+            self.line = None
 
     def _limits(self) -> Limits:
         return Limits(
@@ -210,6 +231,7 @@ class ZygoteProvisioner(LocalProvisioner):
         await super().cleanup(restart)
         if self._channel is not None:
             self._channel.close()
+        self._close_line()
         if self._folder is not None and not restart:
             self._folder.cleanup()
             self._folder = None

@@ -200,8 +200,12 @@ class Zygote:
         self._owner = os.getpid()
         atexit.register(self.close)
 
-    def ask(self, request: Request | None = None) -> Channel:
+    def ask(self, request: Request | None = None, line: socket.socket | None = None) -> Channel:
         """Ask for a kernel, or without a request for a message that tells the zygote's level.
+
+        Args:
+            request: what the kernel needs to know.
+            line: the kernel's end of a line to talk through; without one it talks ZeroMQ.
 
         Raises:
             ZygoteLostError: if the zygote is gone.
@@ -213,7 +217,8 @@ class Zygote:
             try:
                 if len(data) > _MAX_MESSAGE:
                     raise AutograderError("The kernel's environment is too large.")
-                socket.send_fds(self._requests, [data], [theirs.fileno()])
+                ends = [theirs.fileno(), *([line.fileno()] if line else [])]
+                socket.send_fds(self._requests, [data], ends)
             except OSError:
                 ours.close()
                 raise ZygoteLostError("The process that kernels are forked from is gone.") from None
@@ -256,6 +261,7 @@ class Zygote:
 
 # From here on: what runs inside the zygote.
 
+_LINE = 3  # The first descriptor after those that every process has.
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -287,17 +293,17 @@ class _Server:
                     return
 
     def _on_request(self) -> bool:
-        data, descriptors, _flags, _address = socket.recv_fds(self._requests, _MAX_MESSAGE, 1)
+        data, descriptors, _flags, _address = socket.recv_fds(self._requests, _MAX_MESSAGE, 2)
         if not data:
             return False
         if not descriptors:
             self.dismissed = True
             return True
-        channel = socket.socket(fileno=descriptors[0])
+        channel, *line = [socket.socket(fileno=descriptor) for descriptor in descriptors]
         message = json.loads(data)
         try:
             if message:
-                self._fork(Request(**message), channel)
+                self._fork(Request(**message), channel, line[0] if line else None)
             else:
                 level = self._jail.level if self._jail else Level.NONE
                 channel.send(json.dumps({"level": level.value}).encode())
@@ -306,15 +312,17 @@ class _Server:
             with contextlib.suppress(OSError):
                 channel.send(json.dumps({"error": str(error)}).encode())
             channel.close()
+        for end in line:
+            end.close()
         return True
 
-    def _fork(self, request: Request, channel: socket.socket) -> None:
+    def _fork(self, request: Request, channel: socket.socket, line: socket.socket | None) -> None:
         jail = self._jail
         pid = jail.fork() if jail else os.fork()
         if pid == 0:
             try:
                 self._selector.close()
-                _become_kernel(request, jail, channel, self._itself)
+                _become_kernel(request, jail, channel, line, self._itself)
             finally:
                 os._exit(1)
         kernel = _Kernel(pid, os.pidfd_open(pid), channel)
@@ -379,7 +387,11 @@ class _Kernel:
 
 
 def _become_kernel(
-    request: Request, jail: Jail | None, channel: socket.socket, zygote: int
+    request: Request,
+    jail: Jail | None,
+    channel: socket.socket,
+    line: socket.socket | None,
+    zygote: int,
 ) -> None:
     """Turn this freshly forked process into a Jupyter kernel; does not return.
 
@@ -387,6 +399,7 @@ def _become_kernel(
         request: what it needs to know.
         jail: cages it.
         channel: where it tells how that went.
+        line: its end of a line, if it gets one.
         zygote: a descriptor of the zygote's process, which becomes readable when that ends.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
@@ -414,7 +427,9 @@ def _become_kernel(
     level = jail.level if jail else Level.NONE
     channel.send(json.dumps({"level": level.value}).encode())
     # The zygote's own sockets are nothing for a kernel.
-    os.closerange(3, 1 << 16)
+    if line is not None:
+        os.dup2(line.fileno(), _LINE, inheritable=False)
+    os.closerange(3 if line is None else _LINE + 1, 1 << 16)
 
     import numpy as np
     import torch
@@ -427,20 +442,26 @@ def _become_kernel(
     torch.default_generator.seed()
     sys.argv = ["ipykernel_launcher", *request.arguments]
     sys.path[0] = ""  # As for `python -m`: modules beside the notebook can be imported.
-    if jail is not None:
-        from .kernel import app
-    else:
+    kernel: Any
+    if jail is None:
         from ipykernel.kernelapp import IPKernelApp
 
-        app = IPKernelApp.instance
-    kernel: Any = app()
-    setattr(kernel, "log_connection_info", lambda: None)  # noqa: B010 - Nobody will connect by hand.
-    kernel.initialize(request.arguments)
-    if jail is not None:
-        _limit_cells(request.cell_cpu_seconds, kernel)
-    else:
+        kernel = IPKernelApp.instance()
+        setattr(kernel, "log_connection_info", lambda: None)  # noqa: B010 - Nobody will look.
+        kernel.initialize(request.arguments)
         _show_figures(os.environ["MPLBACKEND"])  # which ipykernel has set
-    kernel.start()
+        kernel.start()
+    else:
+        from .kernel import app, serve
+        from .line import Line
+
+        kernel = app()
+        _limit_cells(request.cell_cpu_seconds, kernel)
+        if line is None:
+            kernel.initialize(request.arguments)
+            kernel.start()
+        else:
+            serve(Line(socket.socket(fileno=_LINE)))
     if jail is None:
         atexit._run_exitfuncs()
     os._exit(0)
