@@ -151,12 +151,14 @@ class _App(kernelapp.IPKernelApp, _Prepared):
         self.init_gui_pylab()
 
     async def serve(self, line: Line) -> None:
-        """Answer requests until the other end of the line is closed."""
+        """Answer requests until the other end of the line is closed, or the student leaves."""
         more = asyncio.Event()
         asyncio.get_running_loop().add_reader(line, more.set)
         while not line.closed:
             while line.poll(REQUESTS, 0):
                 await self.kernel.dispatch_shell([zmq.Frame(part) for part in line.take(REQUESTS)])
+                if self.kernel.shell.exit_now:
+                    return
             more.clear()
             await more.wait()
 

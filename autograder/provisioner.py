@@ -227,6 +227,9 @@ class ZygoteProvisioner(LocalProvisioner):
             await asyncio.sleep(_POLL)  # A zygote that is still warming up takes seconds.
         raise ZygoteLostError(f"No kernel could be made warm within {PATIENCE:g} seconds.")
 
+    async def shutdown_requested(self, restart: bool = False) -> None:
+        self._close_line()  # A kernel at the end of a line ends when that is closed.
+
     async def cleanup(self, restart: bool = False) -> None:
         await super().cleanup(restart)
         if self._channel is not None:

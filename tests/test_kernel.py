@@ -10,9 +10,10 @@ from typing import Any
 
 import nbclient
 import pytest
-from jupyter_client import BlockingKernelClient, KernelManager
+from jupyter_client import AsyncKernelClient, BlockingKernelClient, KernelManager
 from nbformat.v4 import new_code_cell, new_notebook
 
+from autograder.client import Client
 from autograder.provisioner import SANDBOX_KERNEL
 from autograder.zygote import available
 
@@ -205,23 +206,26 @@ CELLS = [
 ]
 
 
-def test_a_notebook_has_the_same_outputs_as_with_an_ordinary_kernel(tmp_path: Path) -> None:
+def executed(folder: Path, kernel: str, client: Any) -> str:
+    """Execute the cells, and return all that the notebook keeps of it."""
+    nb = new_notebook(cells=[new_code_cell(cell) for cell in CELLS])
+    options = {"timeout": 60, "allow_errors": True, "resources": {"metadata": {"path": folder}}}
+    run = nbclient.NotebookClient(nb, kernel_name=kernel, **options)
+    run.create_kernel_manager().client_factory = client
+    run.execute()
+    assert nb.metadata.language_info.pop("name") == "python"
+    found = [(cell.execution_count, cell.outputs) for cell in nb.cells]
+    # Where a cell is compiled to differs from process to process.
+    return re.sub(r"(ipykernel_\d+[/\\])?\d+\.py|0x[0-9a-f]+", "", repr(found))
+
+
+def test_a_notebook_has_the_same_outputs_with_any_kernel_and_client(tmp_path: Path) -> None:
     (tmp_path / "data.txt").write_text("data")
     (tmp_path / "beside.py").write_text("answer = 42")
-    outputs = []
-    for name in ("python3", SANDBOX_KERNEL):
-        nb = new_notebook(cells=[new_code_cell(cell) for cell in CELLS])
-        run = nbclient.NotebookClient(
-            nb,
-            kernel_name=name,
-            timeout=60,
-            allow_errors=True,
-            resources={"metadata": {"path": str(tmp_path)}},
-        )
-        run.execute()
-        assert nb.metadata.language_info.pop("name") == "python"
-        found = [(cell.execution_count, cell.outputs) for cell in nb.cells]
-        # Where a cell is compiled to differs from process to process.
-        outputs.append(re.sub(r"(ipykernel_\d+[/\\])?\d+\.py|0x[0-9a-f]+", "", repr(found)))
-    ordinary, sandboxed = outputs
-    assert sandboxed == ordinary
+    expected = executed(tmp_path, "python3", AsyncKernelClient)
+    for kernel, client in (
+        ("python3", Client),
+        (SANDBOX_KERNEL, AsyncKernelClient),
+        (SANDBOX_KERNEL, Client),
+    ):
+        assert executed(tmp_path, kernel, client) == expected, (kernel, client)
