@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,16 @@ from .seeds import course_secret
 if TYPE_CHECKING:
     from nbgrader.apps import NbGraderAPI
 
-__all__ = ["CONFIG_FILE", "Course", "Digest", "Digester", "failure_of", "submission_digest"]
+__all__ = [
+    "CONFIG_FILE",
+    "Course",
+    "Digest",
+    "Digester",
+    "failure_of",
+    "other_files",
+    "package_digest",
+    "submission_digest",
+]
 
 # nbgrader 0.9 was written for an older SQLAlchemy, which did not mind how it adds submissions.
 warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")
@@ -179,6 +188,29 @@ class Course:
                 ) from None
 
 
+def other_files(directory: CourseDirectory, folder: Path) -> list[Path]:
+    """List the files of an assignment's folder beside its notebooks, sorted.
+
+    Args:
+        directory: the course, which says what to ignore.
+        folder: the folder.
+    """
+    found = map(Path, find_all_files(str(folder), [*directory.ignore, "*.ipynb"]))
+    # A link may lead anywhere; what it leads to was not handed in. And a pipe has no end.
+    return sorted(path for path in found if path.is_file() and not path.is_symlink())
+
+
+@cache
+def package_digest() -> str:
+    """Digest this package and the libraries that decide on grades."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(_digest_of(path))
+    for name in ("torch", "nbgrader", "nbclient"):
+        digest.update(f"{name} {version(name)}".encode())
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True)
 class Digest:
     """Two SHA-256 digests by which a grade is recognised."""
@@ -201,10 +233,9 @@ class Digester:
         self._directory = directory
         self._assignment = assignment
         self._source = Path(directory.format_path(directory.source_directory, ".", assignment))
-        digest = hashlib.sha256(course_secret(Path(directory.root)))
-        for path in [*self._others(self._source), *sorted(Path(__file__).parent.glob("*.py"))]:
+        digest = hashlib.sha256(course_secret(Path(directory.root)) + package_digest().encode())
+        for path in self._others(self._source):
             digest.update(_digest_of(path))
-        digest.update(version("torch").encode())
         self._shared = digest.digest()
 
     def __call__(self, student: str, notebook: str) -> Digest:
@@ -228,15 +259,12 @@ class Digester:
 
     def _others(self, folder: Path) -> list[Path]:
         """List the files beside the notebooks; what was handed in beside the source's own."""
-        found = map(Path, find_all_files(str(folder), [*self._directory.ignore, "*.ipynb"]))
-        return sorted(
+        return [
             path
-            for path in found
-            if path.is_file()
-            and not path.is_symlink()
+            for path in other_files(self._directory, folder)
             # These are replaced by the source's own, so they do not matter.
-            and (folder == self._source or not (self._source / path.relative_to(folder)).exists())
-        )
+            if folder == self._source or not (self._source / path.relative_to(folder)).exists()
+        ]
 
 
 def submission_digest(
@@ -245,7 +273,7 @@ def submission_digest(
     """Digest all that the grade of a submitted notebook depends on.
 
     It changes when the submission, the assignment's source, its specs, the course's secret, this
-    package or torch changes.
+    package, torch, nbgrader or nbclient changes.
     """
     return Digester(directory, assignment)(student, notebook)
 

@@ -8,7 +8,6 @@ there and agree, so a run may be killed at any moment and the next one finishes 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -19,11 +18,10 @@ from typing import Any
 from nbgrader import api
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
-from nbgrader.utils import find_all_files
 from sqlalchemy import and_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from .course import Course, Digester
+from .course import Course, Digester, other_files
 from .errors import CourseError
 from .job import Graded, Handed, Plan, Submission
 from .loader import CHECKS_FILE, load_specs
@@ -52,13 +50,12 @@ def make_plan(course: Course, gradebook: Gradebook, assignment: str, package: st
     secret = course_secret(course.root)
     specs = load_specs(source) if (source / CHECKS_FILE).exists() else {}
     kept = Autograde(coursedir=course.directory, config=course.config).exclude_overwriting
-    own = {str(source / name) for name in kept.get(assignment, [])}
-    ignored = [*course.directory.ignore, "*.ipynb"]
+    own = {source / name for name in kept.get(assignment, [])}
     return Plan(
         assignment,
         {notebook.name: read_notebook(notebook) for notebook in entry.notebooks},
         _contents(
-            source, [path for path in find_all_files(str(source), ignored) if path not in own]
+            source, [path for path in other_files(course.directory, source) if path not in own]
         ),
         {question: secret_seed(secret, assignment, question) for question in specs},
         course.config,
@@ -66,10 +63,8 @@ def make_plan(course: Course, gradebook: Gradebook, assignment: str, package: st
     )
 
 
-def _contents(folder: Path, paths: list[str]) -> dict[str, bytes]:
-    # A link may lead anywhere; what it leads to was not handed in. And a pipe has no end.
-    real = [Path(path) for path in paths if os.path.isfile(path) and not os.path.islink(path)]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in real}
+def _contents(folder: Path, paths: list[Path]) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def read_submission(
@@ -100,10 +95,8 @@ def read_submission(
         for name in plan.notebooks
         if (path := folder / f"{name}.ipynb").exists()
     }
-    ignored = [*course.directory.ignore, "*.ipynb"]
-    return Submission(
-        student, handed, _contents(folder, find_all_files(str(folder), ignored)), late
-    )
+    others = other_files(course.directory, folder)
+    return Submission(student, handed, _contents(folder, others), late)
 
 
 def _entries(
@@ -177,7 +170,7 @@ def _store_files(course: Course, plan: Plan, graded: Graded) -> None:
     submitted = course.folder("submitted", graded.student, plan.assignment)
     autograded = course.folder("autograded", graded.student, plan.assignment)
     feedback = course.folder("feedback", graded.student, plan.assignment)
-    others = find_all_files(str(submitted), [*course.directory.ignore, "*.ipynb"])
+    others = other_files(course.directory, submitted)
     files: dict[str, bytes] = {**_contents(submitted, others), **plan.files}
     pages: dict[str, bytes] = {}
     for name in plan.notebooks:

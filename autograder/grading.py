@@ -13,12 +13,12 @@ from typing import Any
 
 from nbgrader.api import Gradebook
 
-from .course import Course, Digester, failure_of
+from .course import Course, Digester, failure_of, package_digest
 from .errors import CourseError
 from .gradebook import Standing, make_plan, read_record, read_submission, standings, store
 from .job import Graded, Plan
 from .notebooks import worked_notebook
-from .pool import Pool, WorkerLostError, local_pool, outcome, package_digest
+from .pool import Pool, WorkerLostError, local_pool, outcome
 from .scratch import folder
 from .verdict import Verdict
 

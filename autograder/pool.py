@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import ctypes
 import gc
-import hashlib
-import importlib.metadata
 import logging
 import multiprocessing
 import os
@@ -23,10 +20,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from . import syscalls as linux
+from .course import package_digest
 from .errors import AutograderError
 from .job import Graded, Plan, Submission, grade_submission, rehearse
 from .provisioner import ZygoteProvisioner, sandbox_level, share_zygote, too_low
@@ -39,26 +36,13 @@ __all__ = [
     "cluster_pool",
     "default_jobs",
     "local_pool",
-    "package_digest",
 ]
 
 _PATIENCE = 30.0  # Seconds to wait for a scheduler, or for a worker to come back.
-_PR_SET_PDEATHSIG = 1
 
 
 class WorkerLostError(AutograderError):
     """The process that graded a submission died; the submission may be why."""
-
-
-@cache
-def package_digest() -> str:
-    """Digest this package and the libraries that decide on grades."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    for name in ("torch", "nbgrader", "nbclient"):
-        digest.update(f"{name} {importlib.metadata.version(name)}".encode())
-    return digest.hexdigest()
 
 
 def default_jobs() -> int:
@@ -145,7 +129,7 @@ def _prepare_worker(plan: Plan, parent: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         # Workers of a killed parent would otherwise wait for its word forever.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
 

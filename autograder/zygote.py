@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import importlib
 import json
 import os
@@ -34,6 +33,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from . import syscalls as linux
 from .errors import AutograderError
 from .sandbox import Jail, Level, Limits, Sandbox
 from .scratch import discard
@@ -262,8 +262,6 @@ class Zygote:
 # From here on: what runs inside the zygote.
 
 _LINE = 3  # The first descriptor after those that every process has.
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 class _Server:
@@ -281,7 +279,7 @@ class _Server:
     def serve(self) -> None:
         """Serve until nobody can ask any more."""
         # What a kernel leaves behind becomes our child when it ends, so that we can end it too.
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
         self._selector.register(self._requests, selectors.EVENT_READ, self._on_request)
         while True:
             for key, _events in self._selector.select():
@@ -415,7 +413,7 @@ def _become_kernel(
                     os.dup2(null.fileno(), descriptor)
             jail.enter(Sandbox(Path(request.cwd), Path(request.sockets), Limits(**request.limits)))
         else:
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
             os.setsid()
             os.chdir(request.cwd)
     except Exception as error:

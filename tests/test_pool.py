@@ -17,7 +17,7 @@ import pytest
 from conftest import RIGHT, SQUARES, MakeClass, command, eventually
 
 from autograder import pool, provisioner
-from autograder.course import Course
+from autograder.course import Course, package_digest
 from autograder.errors import AutograderError
 from autograder.grading import Row, grade
 from autograder.job import Graded, Plan, Submission, grade_submission
@@ -190,6 +190,6 @@ def test_the_workers_end_with_the_run(course: Course) -> None:
 
 
 def test_another_version_is_told_by_its_digest() -> None:
-    assert re.fullmatch("[0-9a-f]{64}", pool.package_digest())
+    assert re.fullmatch("[0-9a-f]{64}", package_digest())
     with pytest.raises(AutograderError, match="another version of autograder"):
         pool._grade_there(None, None, "0" * 64)  # type: ignore[arg-type]
