@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -147,10 +149,10 @@ def grade(
     os.environ["OMP_NUM_THREADS"] = "1"
     if scheduler is None and available():
         share_zygote()  # It gets warm while this process is still importing.
-    from .course import Course
-    from .grading import grade as grade_class
-    from .pool import cluster_pool, local_pool
-
+    with _importing():
+        from .course import Course
+        from .grading import grade as grade_class
+        from .pool import cluster_pool, local_pool
     here = Course(course, db=db, level=level)
     here.source(assignment)
     students = here.submitted(assignment)
@@ -301,6 +303,17 @@ def doctor(course: CourseOption = Path()) -> None:
         out.print(table)
     if failed:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """Import without looking for garbage among what is imported, which takes half a second."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _progress() -> Progress:

@@ -525,6 +525,7 @@ def _warm_up(home: Path, *, sandboxed: bool) -> None:
     """Import and do once what every kernel would import and do first."""
     import gc
 
+    gc.disable()  # Imports make a million objects, and none of them is garbage.
     import torch
 
     # Before the first operation: once OpenMP has threads, a forked child hangs at its first one.
@@ -541,6 +542,7 @@ def _warm_up(home: Path, *, sandboxed: bool) -> None:
     _show_figures("module://matplotlib_inline.backend_inline")
     gc.collect()
     gc.freeze()  # The collector would write to, and so copy, every page with an object on it.
+    gc.enable()
 
 
 def _rehearse() -> None:
