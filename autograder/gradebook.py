@@ -18,7 +18,7 @@ from typing import Any
 from nbgrader import api
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
-from sqlalchemy import and_, select, update
+from sqlalchemy import Select, and_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from .course import Course, Digester, other_files
@@ -104,7 +104,17 @@ def _entries(
 ) -> list[tuple[Any, ...]]:
     """Read columns of a student's grades or comments, behind the names of notebook and cell."""
     query = (
-        select(api.Notebook.name, api.BaseCell.name, *(getattr(kind, name) for name in columns))
+        _cells(plan.assignment, kind)
+        .add_columns(*(getattr(kind, name) for name in columns))
+        .where(api.SubmittedAssignment.student_id == student)
+    )
+    return [tuple(row) for row in gradebook.db.execute(query)]
+
+
+def _cells(assignment: str, kind: Any) -> Select[Any]:
+    """Select the names of notebook and cell for all grades or comments of an assignment."""
+    return (
+        select(api.Notebook.name, api.BaseCell.name)
         .select_from(api.Assignment)
         .join(api.SubmittedAssignment, api.SubmittedAssignment.assignment_id == api.Assignment.id)
         .join(
@@ -114,11 +124,8 @@ def _entries(
         .join(api.Notebook, api.Notebook.id == api.SubmittedNotebook.notebook_id)
         .join(kind, kind.notebook_id == api.SubmittedNotebook.id)
         .join(api.BaseCell, api.BaseCell.id == kind.cell_id)
-        .where(
-            api.Assignment.name == plan.assignment, api.SubmittedAssignment.student_id == student
-        )
+        .where(api.Assignment.name == assignment)
     )
-    return [tuple(row) for row in gradebook.db.execute(query)]
 
 
 def _seconds_late(course: Course, gradebook: Gradebook, plan: Plan, student: str) -> float:
@@ -300,27 +307,11 @@ class Standing:
 
 def standings(gradebook: Gradebook, assignment: str) -> dict[str, Standing]:
     """Read what the gradebook says of all submissions of an assignment, in one query."""
-    query = (
-        select(
-            api.SubmittedAssignment.student_id,
-            api.Notebook.name,
-            api.BaseCell.name,
-            api.Grade.auto_score,
-            api.Grade.score,
-        )
-        .select_from(api.Assignment)
-        .join(api.SubmittedAssignment, api.SubmittedAssignment.assignment_id == api.Assignment.id)
-        .join(
-            api.SubmittedNotebook,
-            api.SubmittedNotebook.assignment_id == api.SubmittedAssignment.id,
-        )
-        .join(api.Notebook, api.Notebook.id == api.SubmittedNotebook.notebook_id)
-        .join(api.Grade, api.Grade.notebook_id == api.SubmittedNotebook.id)
-        .join(api.BaseCell, api.BaseCell.id == api.Grade.cell_id)
-        .where(api.Assignment.name == assignment)
+    query = _cells(assignment, api.Grade).add_columns(
+        api.SubmittedAssignment.student_id, api.Grade.auto_score, api.Grade.score
     )
     found: dict[str, Standing] = defaultdict(Standing)
-    for student, notebook, cell, auto_score, score in gradebook.db.execute(query):
+    for notebook, cell, student, auto_score, score in gradebook.db.execute(query):
         standing = found[student]
         standing.auto_scores[notebook, cell] = auto_score
         standing.score += float(score or 0.0)

@@ -9,6 +9,7 @@ their lengths (4 bytes each), and the parts; all numbers big-endian.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import struct
@@ -51,19 +52,17 @@ class Line:
         return self._connection.fileno()
 
     def send(self, channel: int, parts: Sequence[Any]) -> None:
-        """Send a message; may be called from any thread.
+        """Send a message, which is lost if nobody is there any more; any thread may do so.
 
         Args:
             channel: :data:`REQUESTS` or :data:`OUTPUTS`.
             parts: anything with the buffer protocol.
-
-        Raises:
-            OSError: if the other end is closed.
         """
         views = [memoryview(part).cast("B") for part in parts]
         head = _HEAD.pack(channel, len(views)) + b"".join(_LENGTH.pack(len(v)) for v in views)
         length = len(head) + sum(map(len, views))
-        with self._sending:
+        # As with ZeroMQ: whether the other end lives is for others to find out.
+        with self._sending, contextlib.suppress(OSError):
             self._connection.sendall(b"".join([_LENGTH.pack(length), head, *views]))
 
     def poll(self, channel: int, seconds: float) -> bool:

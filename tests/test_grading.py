@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import ROOT, stock
 from nbformat import NotebookNode
 
 from autograder.course import Course
@@ -51,17 +48,6 @@ def lstm_cell(**arguments):
     print("10")
     raise SystemExit(0)
 """
-
-
-def stock(course: Course, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of nbgrader itself in the course."""
-    return subprocess.run(
-        [str(Path(sys.executable).parent / "nbgrader"), *arguments],
-        cwd=course.root,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 def edit(course: Course, student: str, change: Callable[[NotebookNode], None]) -> None:

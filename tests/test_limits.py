@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RIGHT, MakeClass
+from conftest import RIGHT, MakeClass, edit
 
 from autograder.course import Course
 from autograder.grading import Row, grade
@@ -151,12 +150,7 @@ def test_nothing_of_the_graders_can_be_reached(
     exec(REACH, here)
     assert len(eval(asked, here)) == len(paths) + 1 + 4
     source = REACH + double(f"assert not {asked}, {asked}\nreturn 2 * x")
-    path = course.folder("submitted", "curious", "tiny") / "tiny.ipynb"
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    for cell in notebook["cells"]:
-        if cell["metadata"].get("nbgrader", {}).get("grade_id") == "work":
-            cell["source"] = source
-    path.write_text(json.dumps(notebook), encoding="utf-8")
+    edit(course, "tiny", "curious", {"work": source})
     found = run(course)["curious"]
     assert found.fresh
     assert found.reasons == []

@@ -139,3 +139,9 @@ def test_an_end_is_used_as_a_socket_is() -> None:
         assert end.poll(timeout=1000)
         assert end.recv_multipart() == [b"a", b"b"]
         assert not End(there, REQUESTS).poll(timeout=0)
+
+
+def test_a_message_to_nobody_is_lost(pair: tuple[Line, socket.socket]) -> None:
+    here, there = pair
+    there.close()
+    here.send(REQUESTS, [b"a"])
