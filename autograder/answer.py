@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from .case import Case
-from .forbidden import Recorder
+from .forbidden import Ban
 from .spec import Spec
 from .tree import Opaque, Tree, leaves, map_leaves
 
@@ -50,7 +50,7 @@ class Answer:
     modified: Sequence[str] = ()
     """Paths of the inputs that were changed in place."""
     forbidden: Sequence[str] = ()
-    """Dotted names of the forbidden functions that were called."""
+    """Dotted names of the forbidden functions that it tried to call."""
     failure: Failure | None = None
     """The exception that ended it, if one did."""
     backward_failed: bool = False
@@ -87,9 +87,9 @@ def play(spec: Spec, student: Any, case: Case) -> Answer:
                 return None  # The state does not fit into this module, so there is nothing to run.
         return spec.call(built, given)
 
-    recorder = Recorder(spec.forbids)
-    answer = observe(function, spec, case, watch=recorder)
-    return Answer(**{**vars(answer), "parameters": found, "forbidden": tuple(recorder.called)})
+    ban = Ban(spec.forbids)
+    answer = observe(function, spec, case, watch=ban)
+    return Answer(**{**vars(answer), "parameters": found, "forbidden": tuple(ban.called)})
 
 
 @torch.enable_grad()

@@ -90,18 +90,16 @@ def _kernel() -> str:
 
 
 def _socket() -> str:
-    from multiprocessing.connection import Client
-
     from .server import RefereeServer
-    from .wire import MAX_FRAME, decode, encode
+    from .wire import connect
 
     with (
         tempfile.TemporaryDirectory() as folder,
         RefereeServer(Path(folder), lambda question: 0) as server,
-        Client(server.address) as client,
+        connect(server.address) as wire,
     ):
-        client.send_bytes(encode({"ask": "nothing"}))
-        answer = decode(client.recv_bytes(MAX_FRAME))
+        wire.send({"ask": "nothing"})
+        answer = wire.receive()
     if answer != {"closed": True}:
         raise RuntimeError(f"the referee answered {answer}")
     return "a message went there and back"

@@ -1,19 +1,34 @@
-"""Watching for calls of the very functions that an exercise asks the student to write."""
+"""Forbidding calls of the very functions that an exercise asks the student to write."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import cache, wraps
+from functools import cache, partial, wraps
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from unittest.mock import patch
 
+import torch
 from torch import nn
+from torch.autograd import graph
+from torch.library import Library
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["Recorder", "resolve"]
+__all__ = ["Ban", "ForbiddenCallError", "resolve"]
+
+_COMPOSITE = "CompositeImplicitAutograd"
+_PLACES = (torch, torch.Tensor, nn.functional, torch.special)
+_TORCH = str(Path(torch.__file__).parent)
+_BACKWARD = graph._engine_run_backward.__code__
+
+
+class ForbiddenCallError(Exception):
+    """Ends an answer that calls what the exercise asks the student to write."""
 
 
 @cache
@@ -38,11 +53,32 @@ def resolve(name: str) -> Any:
     raise AttributeError(f"there is no {name!r}")
 
 
-class Recorder(TorchFunctionMode):
-    """Records calls of forbidden functions while it is active, and lets them happen.
+@cache
+def _operators(name: str) -> tuple[str, ...]:
+    """List torch's composite operators behind a function, such as ``lstm.input``.
 
-    Functions are recognised by identity, under whatever name they are called; module classes by
-    their ``forward``.
+    Those are put together from others.  The others are called from too many places in torch.
+    """
+    packet = getattr(torch.ops.aten, name, None)
+    found = [f"{name}.{overload}" for overload in packet.overloads()] if packet else []
+    found = [operator.removesuffix(".default") for operator in found]
+    return tuple(operator for operator in found if _is_composite(f"aten::{operator}"))
+
+
+def _is_composite(operator: str) -> bool:
+    try:
+        return torch._C._dispatch_has_kernel_for_dispatch_key(operator, _COMPOSITE)
+    except RuntimeError:
+        return False  # It is known to TorchScript alone.
+
+
+class Ban(TorchFunctionMode):
+    """Raises :class:`ForbiddenCallError` at calls of forbidden functions while it is active.
+
+    Functions are recognised by identity, under whatever name they are called, and so are their
+    other forms, such as the method of a tensor; module classes by their ``forward``.  Composite
+    operators are taken out of torch's dispatcher too, which every way to them goes through: in
+    another thread, from TorchScript, or by a private name.
 
     Args:
         names: the dotted names of what is forbidden.
@@ -54,39 +90,59 @@ class Recorder(TorchFunctionMode):
         """The dotted names that were called, each once, in the order of their first call."""
         self._functions: dict[Any, str] = {}
         self._classes: dict[type[nn.Module], str] = {}
-        self._patches = ExitStack()
+        self._operators: dict[str, str] = {}
+        self._undo = ExitStack()
+        self._take_back: Callable[[], None] = _nothing
         for name in names:
             found = resolve(name)
             if isinstance(found, type) and issubclass(found, nn.Module):
                 self._classes[found] = name
-            else:
-                self._functions[found] = name
+                continue
+            for form in (found, *_forms(getattr(found, "__name__", ""))):
+                self._functions.setdefault(form, name)
+            for operator in _operators(getattr(found, "__name__", "")):
+                self._operators.setdefault(operator, name)
 
-    def _record(self, name: str) -> None:
+    def _stop(self, name: str) -> None:
         if name not in self.called:
             self.called.append(name)
+        raise ForbiddenCallError(f"{name} is what this exercise asks you to write yourself.")
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if func in self._functions:
-            self._record(self._functions[func])
+            self._stop(self._functions[func])
         return func(*args, **(kwargs or {}))
 
-    def _watched(self, forward: Callable[..., Any], name: str) -> Callable[..., Any]:
-        @wraps(forward)
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            self._record(name)
-            return forward(*args, **kwargs)
+    def _operator(self, operator: str, *args: Any, **kwargs: Any) -> Any:
+        if not _is_part_of_another(operator):
+            self._stop(self._operators[operator])
+        self._take_back()
+        try:
+            name, _dot, overload = operator.partition(".")
+            packet = getattr(torch.ops.aten, name)
+            return getattr(packet, overload or "default")(*args, **kwargs)
+        finally:
+            self._take_out()
 
-        return watched
+    def _take_out(self) -> None:
+        library = Library("aten", "IMPL")
+        self._take_back = library._destroy
+        with warnings.catch_warnings():
+            # Torch warns once that an operator is overridden; that is the purpose.
+            warnings.simplefilter("ignore")
+            for operator in self._operators:
+                library.impl(operator, partial(self._operator, operator), _COMPOSITE)
 
-    def __enter__(self) -> Recorder:
+    def __enter__(self) -> Ban:
         for cls, name in self._classes.items():
             # Where a class inherits its forward, the patch sits on the class itself all the same.
-            self._patches.enter_context(
-                patch.object(cls, "forward", self._watched(cls.forward, name))
-            )
+            stopped = wraps(cls.forward)(_stopping(self._stop, name))
+            self._undo.enter_context(patch.object(cls, "forward", stopped))
+        if self._operators:
+            self._take_out()
+            self._undo.callback(lambda: self._take_back())
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -97,4 +153,36 @@ class Recorder(TorchFunctionMode):
         exc_tb: TracebackType | None,
     ) -> None:
         super().__exit__(exc_type, exc_val, exc_tb)  # type: ignore[no-untyped-call]
-        self._patches.close()
+        self._undo.close()
+
+
+def _stopping(stop: Callable[[str], None], name: str) -> Callable[..., Any]:
+    return lambda *args, **kwargs: stop(name)
+
+
+def _is_part_of_another(operator: str) -> bool:
+    """Tell whether torch itself calls an operator, for another function or in a backward pass."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code is _BACKWARD:
+            return True
+        if frame.f_code is Ban.__torch_function__.__code__:
+            called = getattr(frame.f_locals["func"], "__name__", operator)
+            return str(called).partition(".")[0] != operator.partition(".")[0]
+        if frame.f_code.co_filename != __file__ and not frame.f_code.co_filename.startswith(_TORCH):
+            break
+    return False
+
+
+def _forms(name: str) -> Iterator[Any]:
+    """Find the other forms of a function: ``torch.softmax`` is ``Tensor.softmax``, too."""
+    for place in _PLACES:
+        for form in (name, f"{name}_"):
+            found = getattr(place, form, None) if name else None
+            if callable(found):
+                yield found
+
+
+def _nothing() -> None:
+    pass

@@ -142,7 +142,7 @@ class _App(kernelapp.IPKernelApp, _Prepared):
         self.init_signal()
         kernel = _Kernel.instance(
             session=self.session,
-            shell_stream=End(line, REQUESTS),
+            shell_stream=_Replies(line),
             shell_channel_thread=_NoThread(),
             iopub_thread=publisher,
             iopub_socket=publisher,
@@ -171,6 +171,19 @@ class _IOPubThread(iostream.IOPubThread):
 
     def __init__(self, socket: Any, pipe: bool = False, session: Any = False) -> None:
         super().__init__(socket, pipe=False, session=session)  # type: ignore[no-untyped-call]
+
+
+class _Replies(End):
+    """Sends replies for this process, and for no copy of it."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(line, REQUESTS)
+        self._pid = os.getpid()
+
+    def send_multipart(self, parts: Sequence[Any], **options: Any) -> None:
+        if os.getpid() != self._pid:
+            os._exit(0)  # A cell has forked, and its copy has come to the cell's end.
+        super().send_multipart(parts, **options)
 
 
 class _Publisher(iostream.IOPubThread):

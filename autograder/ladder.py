@@ -50,7 +50,7 @@ def climb(
     answer: Answer,
     expected: Answer,
     parameters: Mapping[str, tuple[int, ...]] | None = None,
-    top: Rung = Rung.ALLOWED,
+    top: Rung = Rung.UNMODIFIED,
 ) -> Finding | None:
     """Hold an answer against the expected one, rung by rung, up to ``top``.
 
@@ -66,6 +66,7 @@ def climb(
     """
     steps: dict[Rung, Callable[[], Finding | None]] = {
         Rung.EXISTS: lambda: _exists(answer),
+        Rung.ALLOWED: lambda: _allowed(answer),
         Rung.RUNS: lambda: _runs(answer, expected),
         Rung.PARAMETERS: lambda: _parameters(answer, parameters),
         Rung.STRUCTURE: lambda: _structure(spec, answer, expected),
@@ -74,7 +75,6 @@ def climb(
         Rung.VALUES: lambda: _values(spec, answer, expected),
         Rung.GRADIENTS: lambda: _gradients(spec, answer, expected),
         Rung.UNMODIFIED: lambda: _unmodified(answer),
-        Rung.ALLOWED: lambda: _allowed(answer),
     }
     for rung, step in steps.items():
         if rung.height > top.height:
@@ -95,6 +95,15 @@ def _exists(answer: Answer) -> Finding | None:
         "hand over the function or the class itself, without calling it."
     ).format(description=describe(answer.outputs))
     return Finding(Rung.EXISTS, reason)
+
+
+def _allowed(answer: Answer) -> Finding | None:
+    if not answer.forbidden:
+        return None
+    reason = _(
+        "Your answer calls {name}; what that does is what this exercise asks you to write yourself."
+    ).format(name=answer.forbidden[0])
+    return Finding(Rung.ALLOWED, reason)
 
 
 def _runs(answer: Answer, expected: Answer) -> Finding | None:
@@ -292,13 +301,3 @@ def _unmodified(answer: Answer) -> Finding | None:
         "Your code changes its input {path} in place; whoever called it still needs that tensor."
     ).format(path=answer.modified[0])
     return Finding(Rung.UNMODIFIED, reason)
-
-
-def _allowed(answer: Answer) -> Finding | None:
-    if not answer.forbidden:
-        return None
-    reason = _(
-        "The answer is right, but it comes from {name}, which this exercise asks you to write "
-        "yourself."
-    ).format(name=answer.forbidden[0])
-    return Finding(Rung.ALLOWED, reason)

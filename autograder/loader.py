@@ -14,6 +14,7 @@ from .errors import SpecError, suggestion
 from .forbidden import resolve
 from .i18n import _
 from .spec import Spec
+from .verdict import Rung
 
 __all__ = ["CHECKS_FILE", "find_spec", "load_specs"]
 
@@ -123,6 +124,8 @@ def _validate(cls: type[Spec], path: Path, specs: dict[str, Spec]) -> None:
                 f"{where} gives a share of {share} for “{rung.value}”; it must be from 0 to "
                 "less than 1."
             )
+    if cls.partial_credit.get(Rung.ALLOWED):
+        raise SpecError(f"{where} gives points for forbidden calls; a wrong answer can make them.")
 
 
 def _line(error: Exception, path: str) -> str:

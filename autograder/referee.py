@@ -173,7 +173,7 @@ def explanations(held: Exam, answers: list[Answer], rung: Rung) -> list[Misconce
         answers: the student's answers to its cases.
         rung: the lowest rung on which an answer failed.
     """
-    if rung is Rung.EXISTS or rung.height > Rung.GRADIENTS.height:
+    if rung in (Rung.EXISTS, Rung.ALLOWED) or rung.height > Rung.GRADIENTS.height:
         return []
     backward = rung is Rung.GRADIENTS
     top = Rung.GRADIENTS if backward else Rung.VALUES

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from types import TracebackType
 
@@ -15,7 +16,7 @@ from .loader import find_spec
 from .referee import judge
 from .scratch import folder
 from .verdict import Verdict
-from .wire import MAX_FRAME, WireError, answer_from_wire, case_to_wire, decode, encode
+from .wire import Wire, WireError, answer_from_wire, case_to_wire
 
 __all__ = ["RefereeServer", "Window"]
 
@@ -57,6 +58,7 @@ class RefereeServer:
     def __init__(self, folder: Path, seed_of: Callable[[str], int]) -> None:
         self._folder = folder
         self._seed_of = seed_of
+        self._key = secrets.token_bytes(32)
         self._window: Window | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -77,7 +79,9 @@ class RefereeServer:
     ) -> None:
         self._stopping.set()
         with suppress(OSError):
-            Client(self.address).close()  # Wakes the thread, should it wait for a connection.
+            Client(
+                str(self._listener.address)
+            ).close()  # Wakes the thread, should it wait for a connection.
         self._thread.join()
         self._listener.close()
         self._folder_of_sockets.cleanup()
@@ -89,8 +93,8 @@ class RefereeServer:
 
     @property
     def address(self) -> str:
-        """Where the kernel connects: the path of a Unix socket."""
-        return str(self._listener.address)
+        """Where the kernel connects, and the key without which it is not heard."""
+        return f"{self._key.hex()}@{self._listener.address}"
 
     @contextmanager
     def window(self, questions: list[str]) -> Iterator[Window]:
@@ -112,28 +116,29 @@ class RefereeServer:
             except OSError:
                 continue
             with connection, suppress(OSError, EOFError, WireError, _Closed):
+                wire = Wire(connection, self._key, referee=True)
                 while True:
-                    self._answer(connection)
+                    self._answer(wire)
 
-    def _answer(self, connection: Connection) -> None:
-        while not connection.poll(_POLL):
+    def _answer(self, wire: Wire) -> None:
+        while not wire.poll(_POLL):
             if self._stopping.is_set():
                 raise EOFError
-        message = decode(connection.recv_bytes(MAX_FRAME))
+        message = wire.receive()
         question = message.get("ask") if isinstance(message, dict) else None
         with self._lock:
             window = self._window
         if window is None or question not in window.questions or question in window.verdicts:
-            connection.send_bytes(encode({"closed": True}))
+            wire.send({"closed": True})
             return
 
         def player(case: Case) -> Answer:
-            connection.send_bytes(encode({"case": case_to_wire(case)}))
-            while not connection.poll(_POLL):
+            wire.send({"case": case_to_wire(case)})
+            while not wire.poll(_POLL):
                 if window.closed.is_set() or self._stopping.is_set():
                     raise _Closed
             try:
-                return answer_from_wire(decode(connection.recv_bytes(MAX_FRAME)))
+                return answer_from_wire(wire.receive())
             except WireError as error:
                 return Answer(failure=Failure("WireError", str(error)))
 
@@ -145,10 +150,10 @@ class RefereeServer:
         except Exception as error:
             # The course's fault or ours: grading stops with it, and no student pays for it.
             window.error = error
-            connection.send_bytes(encode({"closed": True}))
+            wire.send({"closed": True})
             return
         with self._lock:
             if window.closed.is_set():
                 raise _Closed
             window.verdicts[question] = verdict
-        connection.send_bytes(encode({"verdict": verdict.to_json()}))
+        wire.send({"verdict": verdict.to_json()})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import textwrap
 from functools import partial
-from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +19,39 @@ from .seeds import public_seed
 from .spec import Spec
 from .verdict import Verdict
 from .wire import (
-    MAX_FRAME,
+    Wire,
     WireError,
     answer_from_wire,
     answer_to_wire,
     case_from_wire,
     case_to_wire,
+    connect,
     decode,
     encode,
 )
 
-__all__ = ["WIRE_VARIABLE", "CheckFailed", "check", "remember_folder"]
+__all__ = ["WIRE_VARIABLE", "CheckFailed", "check", "settle"]
 
 WIRE_VARIABLE = "AUTOGRADER_WIRE"
 """The environment variable that holds the referee's address while a class is graded."""
 
-_folder = Path.cwd()
-_wire: Connection | None = None
+_folder: Path
+_referee: str | None
+_wire: Wire | None = None
 
 
-def remember_folder() -> None:
-    """Take the working directory for the assignment's folder; a cell may change it later."""
-    global _folder
+def settle() -> None:
+    """Note where this process is and who grades it, before any code of a student's runs.
+
+    The working directory is the assignment's folder, though a cell may change it later.  The
+    referee's address is taken out of the environment, where that code would find it.
+    """
+    global _folder, _referee
     _folder = Path.cwd()
+    _referee = os.environ.pop(WIRE_VARIABLE, None)
+
+
+settle()
 
 
 class CheckFailed(AssertionError):
@@ -77,11 +86,7 @@ def check(question: str, obj: Any) -> Verdict:
     except AutograderError as error:
         verdict = Verdict.undecided(question, str(error))
     show(verdict)
-    if (
-        not verdict.passed
-        and WIRE_VARIABLE not in os.environ
-        and os.environ.get("NBGRADER_EXECUTION")
-    ):
+    if not verdict.passed and not _referee and os.environ.get("NBGRADER_EXECUTION"):
         # Stock nbgrader reads marks from a cell's outputs, and knows failure by an exception.
         raise CheckFailed(f"{verdict.question}: {verdict.hint or verdict.reason}")
     return verdict
@@ -109,18 +114,17 @@ def _ask_referee(spec: Spec, obj: Any) -> Verdict | None:
         Its verdict, or ``None`` if nobody grades, or if this cell is not one that is graded.
     """
     global _wire
-    address = os.environ.get(WIRE_VARIABLE)
-    if not address:
+    if not _referee:
         return None
     try:
         if _wire is None:
-            _wire = Client(address)
-        _wire.send_bytes(encode({"ask": spec.name}))
+            _wire = connect(_referee)
+        _wire.send({"ask": spec.name})
         while True:
-            message = decode(_wire.recv_bytes(MAX_FRAME))
+            message = _wire.receive()
             if "case" in message:
                 answer = play(spec, obj, case_from_wire(message["case"]))
-                _wire.send_bytes(_packed(answer))
+                _wire.send_frame(_packed(answer))
             elif "verdict" in message:
                 return Verdict.from_json(message["verdict"])
             else:

@@ -16,6 +16,7 @@ class Rung(str, Enum):
     """The steps of the check ladder, in the order in which they are tested."""
 
     EXISTS = "exists"
+    ALLOWED = "allowed"
     RUNS = "runs"
     PARAMETERS = "parameters"
     STRUCTURE = "structure"
@@ -24,7 +25,6 @@ class Rung(str, Enum):
     VALUES = "values"
     GRADIENTS = "gradients"
     UNMODIFIED = "unmodified"
-    ALLOWED = "allowed"
 
     @property
     def height(self) -> int:
@@ -36,6 +36,7 @@ class Rung(str, Enum):
         """The rung's name for people."""
         return {
             Rung.EXISTS: _("exists and can be called"),
+            Rung.ALLOWED: _("allowed calls only"),
             Rung.RUNS: _("runs"),
             Rung.PARAMETERS: _("parameters registered"),
             Rung.STRUCTURE: _("structure"),
@@ -44,7 +45,6 @@ class Rung(str, Enum):
             Rung.VALUES: _("values"),
             Rung.GRADIENTS: _("gradients"),
             Rung.UNMODIFIED: _("inputs left unmodified"),
-            Rung.ALLOWED: _("allowed calls only"),
         }[self]
 
 

@@ -3,14 +3,20 @@
 A frame is the length of a JSON header (4 bytes, big-endian), the header, and a safetensors blob.
 The blob holds one flat tensor for each dtype: the entries of all tensors of that dtype, in the
 order in which the header mentions them.  Whatever arrives is checked before it is used.
+
+On a :class:`Wire` each frame is sealed with a key.  The student's code can find the socket, but not
+the key, so it cannot speak for the code of ours that runs beside it.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import math
+import os
 import struct
 from collections.abc import Mapping
+from multiprocessing.connection import Client, Connection
 from typing import Any
 
 import torch
@@ -23,11 +29,13 @@ from .tree import Opaque, Tree
 
 __all__ = [
     "MAX_FRAME",
+    "Wire",
     "WireError",
     "answer_from_wire",
     "answer_to_wire",
     "case_from_wire",
     "case_to_wire",
+    "connect",
     "decode",
     "encode",
 ]
@@ -42,6 +50,7 @@ MAX_NODES = 20_000
 """The most values, leaves and containers together, in one frame."""
 
 _LENGTH = struct.Struct(">I")
+_SEAL = 32
 
 
 class WireError(ValueError):
@@ -150,6 +159,85 @@ def decode(frame: bytes) -> Tree:
         raise WireError("the frame's header is malformed")
 
     return unpack(header, 0)
+
+
+class Wire:
+    """A connection over which only those are heard who know the key, each frame once and in order.
+
+    Args:
+        connection: an open connection.
+        key: known to both ends, and to nobody else.
+        referee: whether this is the referee's end.
+    """
+
+    def __init__(self, connection: Connection, key: bytes, *, referee: bool = False) -> None:
+        self._connection = connection
+        self._key = key
+        self._process = os.getpid()
+        self._ours, self._theirs = (b"R", b"K") if referee else (b"K", b"R")
+        self._sent = self._received = 0
+        # What was said on one wire counts on no other, though the key is the same.
+        self._name = os.urandom(16) if referee else connection.recv_bytes(16)
+        if referee:
+            connection.send_bytes(self._name)
+
+    def _seal(self, end: bytes, number: int, frame: bytes) -> bytes:
+        return hmac.digest(self._key, self._name + end + _LENGTH.pack(number) + frame, "sha256")
+
+    def send(self, message: Tree) -> None:
+        """Send a message.
+
+        Raises:
+            WireError: if it cannot be packed.
+            OSError: if the other end is closed.
+        """
+        self.send_frame(encode(message))
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send a message that :func:`encode` has packed."""
+        if os.getpid() != self._process:
+            os._exit(0)  # A copy of the kernel, forked in mid-answer, has no say.
+        self._connection.send_bytes(self._seal(self._ours, self._sent, frame) + frame)
+        self._sent += 1
+
+    def poll(self, seconds: float) -> bool:
+        """Wait for a message, and say whether there is one."""
+        return self._connection.poll(seconds)
+
+    def receive(self) -> Tree:
+        """Wait for a message and return it.
+
+        Raises:
+            WireError: if it is malformed.
+            EOFError, OSError: if the other end is closed, or somebody else has spoken.
+        """
+        sealed = self._connection.recv_bytes(MAX_FRAME + _SEAL)
+        seal, frame = sealed[:_SEAL], sealed[_SEAL:]
+        if not hmac.compare_digest(seal, self._seal(self._theirs, self._received, frame)):
+            self.close()
+            raise EOFError("Somebody without the key has spoken.")
+        self._received += 1
+        return decode(frame)
+
+    def close(self) -> None:
+        """Close this end."""
+        self._connection.close()
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def connect(address: str) -> Wire:
+    """Connect a kernel to its referee.
+
+    Args:
+        address: what the referee calls its address: the key, an ``@`` and the path of a socket.
+    """
+    key, _at, path = address.partition("@")
+    return Wire(Client(path), bytes.fromhex(key))
 
 
 def case_to_wire(case: Case) -> Tree:

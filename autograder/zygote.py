@@ -33,6 +33,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from . import guard
 from . import syscalls as linux
 from .errors import AutograderError
 from .sandbox import Jail, Level, Limits, Sandbox
@@ -432,9 +433,9 @@ def _become_kernel(
     import numpy as np
     import torch
 
-    from .student import remember_folder
+    from .student import settle
 
-    remember_folder()
+    settle()
     # Forks of one process would otherwise all draw the same numbers.
     np.random.seed()
     torch.default_generator.seed()
@@ -538,6 +539,7 @@ def _warm_up(home: Path, *, sandboxed: bool) -> None:
         from .kernel import prepare
 
         prepare(home)
+        guard.install()
     # With a shell already made, this is all; without, it is where matplotlib looks for backends.
     _show_figures("module://matplotlib_inline.backend_inline")
     gc.collect()
@@ -556,7 +558,7 @@ def _rehearse() -> None:
     from .answer import play
     from .case import Case
     from .spec import Spec
-    from .student import remember_folder
+    from .student import settle
     from .wire import answer_to_wire, case_from_wire, case_to_wire, decode, encode
 
     class Rehearsal(Spec):
@@ -585,7 +587,7 @@ def _rehearse() -> None:
             a, b = torch.ones(5, 7, dtype=dtype), torch.ones(7, 5, dtype=dtype)
             for left, right in ((a, b), (b.T, b), (a, a.T), (b.T, a.T)):
                 torch.addmm(left @ right, left, right)
-    remember_folder()
+    settle()
 
 
 def main() -> None:

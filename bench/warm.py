@@ -88,7 +88,7 @@ def floor() -> None:
 
 
 def _exec(submission: dict[str, object]) -> None:
-    from autograder.student import WIRE_VARIABLE, remember_folder
+    from autograder.student import WIRE_VARIABLE, settle
 
     with open(os.devnull, "r+b") as null:
         for descriptor in range(3):
@@ -96,7 +96,7 @@ def _exec(submission: dict[str, object]) -> None:
     # As when a class is graded: the student's code answers cases, the referee judges elsewhere.
     os.environ[WIRE_VARIABLE] = str(submission["address"])
     os.chdir(str(submission["folder"]))
-    remember_folder()
+    settle()
     namespace: dict[str, object] = {"__name__": "__main__"}
     for cell in list(submission["cells"]):  # type: ignore[call-overload]
         with contextlib.suppress(Exception):

@@ -1,8 +1,10 @@
-"""Calls of forbidden functions are seen under every name, and nothing stays patched."""
+"""Calls of forbidden functions are stopped under every name, and nothing stays changed."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from autograder.forbidden import Recorder, resolve
+from autograder.forbidden import Ban, ForbiddenCallError, resolve
 
-NAMES = ("torch.nn.LSTMCell", "torch.lstm_cell", "torch.nn.functional.softmax")
+NAMES = ("torch.nn.LSTMCell", "torch.lstm_cell", "torch.nn.functional.softmax", "torch.relu")
 Cell = nn.LSTMCell  # Another name for the same class.
 
 
@@ -20,59 +22,137 @@ class Heir(nn.LSTMCell):
     """A class of the student's own that inherits everything."""
 
 
+class Deaf(nn.LSTMCell):
+    """A class that goes around its forward, which is watched."""
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        return torch._VF.lstm_cell(input, (torch.ones(1, 2), torch.ones(1, 2)), *self.parameters())
+
+
 def operands() -> tuple[Any, ...]:
     parameters = [torch.ones(8, 3), torch.ones(8, 2), torch.ones(8), torch.ones(8)]
     return torch.ones(1, 3), (torch.ones(1, 2), torch.ones(1, 2)), *parameters
 
 
-@pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        (lambda: nn.LSTMCell(3, 2)(torch.ones(1, 3)), "torch.nn.LSTMCell"),
-        (lambda: Cell(3, 2)(torch.ones(1, 3)), "torch.nn.LSTMCell"),
-        (lambda: Heir(3, 2)(torch.ones(1, 3)), "torch.nn.LSTMCell"),
-        (lambda: getattr(nn, "LSTM" + "Cell")(3, 2)(torch.ones(1, 3)), "torch.nn.LSTMCell"),
-        (lambda: nn.LSTMCell(3, 2).forward(torch.ones(1, 3)), "torch.nn.LSTMCell"),
-        (lambda: torch.lstm_cell(*operands()), "torch.lstm_cell"),
-        (lambda: torch._VF.lstm_cell(*operands()), "torch.lstm_cell"),
-        (lambda: nn.functional.softmax(torch.ones(2), dim=0), "torch.nn.functional.softmax"),
-    ],
-)
-def test_a_forbidden_call_is_recorded(call: Callable[[], Any], name: str) -> None:
-    with Recorder(NAMES) as recorder:
-        call()
-        call()
-    assert name in recorder.called
-    assert len(recorder.called) == len(set(recorder.called))
+def scripted() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.script(nn.LSTMCell(3, 2))
 
 
-def test_an_allowed_call_is_not_recorded_and_works_as_ever() -> None:
-    with Recorder(NAMES) as recorder:
+SCRIPTED = scripted()
+
+
+def in_a_thread() -> None:
+    raised = []
+
+    def run() -> None:
+        try:
+            torch.lstm_cell(*operands())
+        except ForbiddenCallError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
+
+
+def with_modes_disabled() -> None:
+    with torch._C.DisableTorchFunction():
+        torch.lstm_cell(*operands())
+
+
+def in_a_hook() -> None:
+    x = torch.ones(2, requires_grad=True)
+    x.register_hook(lambda grad: grad + 0 * torch.ops.aten.lstm_cell(*operands())[0].sum())
+    (2 * x).sum().backward()
+
+
+STOPPED: list[tuple[Callable[[], Any], str]] = [
+    (lambda: nn.LSTMCell(3, 2)(torch.ones(1, 3)), "torch.nn.LSTMCell"),
+    (lambda: Cell(3, 2)(torch.ones(1, 3)), "torch.nn.LSTMCell"),
+    (lambda: Heir(3, 2)(torch.ones(1, 3)), "torch.nn.LSTMCell"),
+    (lambda: Deaf(3, 2)(torch.ones(1, 3)), "torch.lstm_cell"),
+    (lambda: getattr(nn, "LSTM" + "Cell")(3, 2)(torch.ones(1, 3)), "torch.nn.LSTMCell"),
+    (lambda: nn.LSTMCell(3, 2).forward(torch.ones(1, 3)), "torch.nn.LSTMCell"),
+    (lambda: torch.lstm_cell(*operands()), "torch.lstm_cell"),
+    (lambda: torch._VF.lstm_cell(*operands()), "torch.lstm_cell"),
+    (lambda: torch.ops.aten.lstm_cell(*operands()), "torch.lstm_cell"),
+    (lambda: torch.ops.aten.lstm_cell.default._op(*operands()), "torch.lstm_cell"),
+    (lambda: torch.ops.aten.lstm_cell.default.decompose(*operands()), "torch.lstm_cell"),
+    (lambda: SCRIPTED(torch.ones(1, 3)), "torch.lstm_cell"),
+    (in_a_thread, "torch.lstm_cell"),
+    (with_modes_disabled, "torch.lstm_cell"),
+    (in_a_hook, "torch.lstm_cell"),
+    (lambda: nn.functional.softmax(torch.ones(2), dim=0), "torch.nn.functional.softmax"),
+    (lambda: torch.ones(2).softmax(0), "torch.nn.functional.softmax"),
+    (lambda: nn.Softmax(0)(torch.ones(2)), "torch.nn.functional.softmax"),
+    (lambda: torch.ones(2).relu_(), "torch.relu"),
+    (lambda: nn.ReLU()(torch.ones(2)), "torch.relu"),
+]
+
+
+@pytest.mark.parametrize(("call", "name"), STOPPED)
+def test_a_forbidden_call_is_stopped(call: Callable[[], Any], name: str) -> None:
+    with Ban(NAMES) as ban:
+        for _time in range(2):
+            with pytest.raises((ForbiddenCallError, RuntimeError)):
+                call()
+    assert ban.called == [name]
+    call()
+
+
+def test_an_allowed_call_works_as_ever() -> None:
+    with Ban(NAMES) as ban:
         result = torch.sigmoid(torch.zeros(2)) @ torch.ones(2)
         nn.GRUCell(3, 2)(torch.ones(1, 3))
         nn.LSTMCell(3, 2)  # Making one is no call of it.
     assert result.item() == 1
-    assert recorder.called == []
+    assert ban.called == []
+
+
+def test_what_torch_itself_calls_is_no_call_of_the_students() -> None:
+    x, target = torch.randn(2, 3, 4, requires_grad=True), torch.tensor([1, 2])
+    weight = torch.randn(5, 4, requires_grad=True)
+
+    def compute() -> list[Any]:
+        product = nn.functional.linear(x, weight)
+        loss = nn.functional.cross_entropy(product[:, 0], target)
+        power = torch.linalg.matrix_power(torch.mm(x[0], x[0].T), 3)
+        return [product, loss, *torch.autograd.grad(loss + power.sum(), (x, weight))]
+
+    expected = compute()
+    names = ("torch.matmul", "torch.log_softmax", "torch.nn.functional.linear")
+    with Ban(names[:2]) as ban:
+        found = compute()
+    assert ban.called == []
+    for got, want in zip(found, expected, strict=True):
+        torch.testing.assert_close(got, want)
+    with Ban(names), pytest.raises(ForbiddenCallError, match="linear"):
+        compute()
 
 
 def test_everything_is_undone_afterwards() -> None:
     forward = nn.LSTMCell.forward
-    recorder = Recorder(NAMES)
-    with contextlib.suppress(ValueError), recorder:
+    ban = Ban(NAMES)
+    with contextlib.suppress(ValueError), ban:
         assert nn.LSTMCell.forward is not forward
         raise ValueError
     nn.LSTMCell(3, 2)(torch.ones(1, 3))
     torch.lstm_cell(*operands())
     assert nn.LSTMCell.forward is forward
-    assert recorder.called == []
+    assert ban.called == []
 
 
-def test_an_inherited_forward_is_watched_on_its_class_alone() -> None:
-    with Recorder(["torch.nn.BatchNorm1d"]) as recorder:
+def test_an_inherited_forward_is_stopped_on_its_class_alone() -> None:
+    with Ban(["torch.nn.BatchNorm1d"]) as ban:
         nn.BatchNorm2d(3)(torch.ones(2, 3, 4, 4))
-        assert recorder.called == []
-        nn.BatchNorm1d(3)(torch.ones(2, 3))
-    assert recorder.called == ["torch.nn.BatchNorm1d"]
+        assert ban.called == []
+        with pytest.raises(ForbiddenCallError):
+            nn.BatchNorm1d(3)(torch.ones(2, 3))
+    assert ban.called == ["torch.nn.BatchNorm1d"]
     assert "forward" not in vars(nn.BatchNorm1d)
 
 

@@ -148,7 +148,7 @@ def test_the_score_is_right_and_in_the_gradebook(
         ("untouched", "lstm_cell: This is not written yet"),
         ("gate-order", "lstm_cell: Your gates are read in the order i, f, o, g"),
         ("detached", "lstm_layer: The state is detached between the steps"),
-        ("calls-torch", "lstm_cell: The answer is right, but it comes from torch.nn.LSTMCell"),
+        ("calls-torch", "lstm_cell: Your answer calls torch.nn.LSTMCell"),
         ("deadly", "lstm_cell: The kernel died"),
         ("forger", "lstm_cell: The cell ended, but its check never reached the referee."),
         ("leaver", "lstm_cell: Your code raised SystemExit"),

@@ -22,7 +22,7 @@ class Pair(Spec):
     points = 1
     returns = ("product", "sums")
     gradients = ("x", "y")
-    forbids = ("torch.matmul",)
+    forbids = ("torch.mm",)
 
     def cases(self, draw: Draw) -> Iterator[Case]:
         yield Case("small", x=draw.normal(2, 3), y=draw.normal(3, 5))
@@ -167,9 +167,9 @@ def mend(change: Callable[[torch.Tensor, torch.Tensor], Any]) -> Callable[..., A
             None,
         ),
         (
-            lambda x, y: (torch.matmul(x, y), x.sum(dim=1)),
+            lambda x, y: (torch.mm(x, y), x.sum(dim=1)),
             Rung.ALLOWED,
-            "comes from torch.matmul",
+            "calls torch.mm",
             None,
         ),
         (

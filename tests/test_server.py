@@ -7,7 +7,6 @@ import stat
 import struct
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,14 @@ from autograder.loader import find_spec
 from autograder.server import RefereeServer
 from autograder.tree import Opaque
 from autograder.verdict import Verdict
-from autograder.wire import MAX_FRAME, answer_to_wire, case_from_wire, decode, encode
+from autograder.wire import (
+    MAX_FRAME,
+    Wire,
+    answer_to_wire,
+    case_from_wire,
+    connect,
+    encode,
+)
 
 CLOSED = {"closed": True}
 FORGED = encode({**answer_to_wire(Answer()), "parameters": {"w": [float("inf")]}})
@@ -40,21 +46,21 @@ def server(folder: Path) -> Iterator[RefereeServer]:
         yield running
 
 
-def receive(client: Connection) -> Any:
+def receive(client: Wire) -> Any:
     assert client.poll(10), "the server does not answer"
-    return decode(client.recv_bytes(MAX_FRAME))
+    return client.receive()
 
 
-def ask(client: Connection, question: Any) -> Any:
-    client.send_bytes(encode({"ask": question}))
+def ask(client: Wire, question: Any) -> Any:
+    client.send({"ask": question})
     return receive(client)
 
 
-def finish(client: Connection, folder: Path, student: Callable[..., Any], message: Any) -> Any:
+def finish(client: Wire, folder: Path, student: Callable[..., Any], message: Any) -> Any:
     """Answer all cases, as a student's kernel does, from the first message on."""
     while "case" in message:
         answer = play(find_spec(folder, "double"), student, case_from_wire(message["case"]))
-        client.send_bytes(encode(answer_to_wire(answer)))
+        client.send(answer_to_wire(answer))
         message = receive(client)
     return message
 
@@ -64,7 +70,7 @@ def right(x: Any) -> Any:
 
 
 def test_a_question_is_decided_in_its_window(server: RefereeServer, folder: Path) -> None:
-    with server.window(["double"]) as window, Client(server.address) as client:
+    with server.window(["double"]) as window, connect(server.address) as client:
         message = finish(client, folder, right, ask(client, "double"))
     assert window.verdicts["double"].passed
     assert Verdict.from_json(message["verdict"]) == window.verdicts["double"]
@@ -72,7 +78,7 @@ def test_a_question_is_decided_in_its_window(server: RefereeServer, folder: Path
 
 
 def test_outside_of_a_window_nothing_is_answered(server: RefereeServer, folder: Path) -> None:
-    with Client(server.address) as client:
+    with connect(server.address) as client:
         assert ask(client, "double") == CLOSED
         with server.window(["double"]):
             pass
@@ -80,16 +86,16 @@ def test_outside_of_a_window_nothing_is_answered(server: RefereeServer, folder: 
 
 
 def test_only_the_windows_own_questions_are_answered(server: RefereeServer) -> None:
-    with server.window(["double"]) as window, Client(server.address) as client:
+    with server.window(["double"]) as window, connect(server.address) as client:
         for question in ("half", "nothing", None, 3, ["double"], {"a": 1}):
             assert ask(client, question) == CLOSED
-        client.send_bytes(encode(["ask", "double"]))
+        client.send(["ask", "double"])
         assert receive(client) == CLOSED
     assert window.verdicts == {}
 
 
 def test_each_question_is_answered_once(server: RefereeServer, folder: Path) -> None:
-    with server.window(["double"]) as window, Client(server.address) as client:
+    with server.window(["double"]) as window, connect(server.address) as client:
         finish(client, folder, lambda x: 3 * x, ask(client, "double"))
         assert ask(client, "double") == CLOSED
     assert not window.verdicts["double"].passed
@@ -98,18 +104,18 @@ def test_each_question_is_answered_once(server: RefereeServer, folder: Path) -> 
 def test_an_answer_that_comes_after_the_window_does_not_count(
     server: RefereeServer, folder: Path
 ) -> None:
-    with Client(server.address) as late:
+    with connect(server.address) as late:
         with server.window(["double"]) as window:
             message = ask(late, "double")
         answer = play(find_spec(folder, "double"), right, case_from_wire(message["case"]))
         try:
-            late.send_bytes(encode(answer_to_wire(answer)))
+            late.send(answer_to_wire(answer))
             assert late.poll(10)
-            late.recv_bytes()
+            late.receive()
         except (EOFError, OSError):
             pass
     assert window.verdicts == {}
-    with server.window(["double"]) as window, Client(server.address) as client:
+    with server.window(["double"]) as window, connect(server.address) as client:
         finish(client, folder, right, ask(client, "double"))
     assert window.verdicts["double"].passed
 
@@ -119,13 +125,13 @@ def test_a_verdict_that_is_reached_after_the_window_does_not_count(
 ) -> None:
     slow = "import time; time.sleep(0.3); return case.x**2"
     folder = make_assignment(CHECKS.replace("return case.x**2", slow))
-    with RefereeServer(folder, lambda question: 7) as server, Client(server.address) as client:
+    with RefereeServer(folder, lambda question: 7) as server, connect(server.address) as client:
         with server.window(["double"]) as window:
             message = ask(client, "double")
             for case in ("one more", "the last"):
                 spec = find_spec(folder, "double")
                 answer = play(spec, lambda x: 3 * x, case_from_wire(message["case"]))
-                client.send_bytes(encode(answer_to_wire(answer)))
+                client.send(answer_to_wire(answer))
                 if case == "one more":
                     message = receive(client)
             time.sleep(0.1)  # The referee has the last answer and looks for an explanation.
@@ -134,37 +140,52 @@ def test_a_verdict_that_is_reached_after_the_window_does_not_count(
     assert window.verdicts == {}
 
 
-def garbage(client: Connection) -> None:
-    client.send_bytes(b"garbage")
+def garbage(client: Wire) -> None:
+    client.send_frame(b"garbage")
 
 
-def too_short(client: Connection) -> None:
-    client.send_bytes(b"")
+def too_short(client: Wire) -> None:
+    client.send_frame(b"")
 
 
-def oversize(client: Connection) -> None:
+def oversize(client: Wire) -> None:
     # Only the announcement of a huge frame: the bytes themselves need not come.
-    os.write(client.fileno(), struct.pack("!iQ", -1, MAX_FRAME + 1))
+    os.write(client._connection.fileno(), struct.pack("!iQ", -1, MAX_FRAME + 1))
 
 
-def unfinished(client: Connection) -> None:
-    os.write(client.fileno(), struct.pack("!i", 1000) + b"only a few bytes")
+def unfinished(client: Wire) -> None:
+    os.write(client._connection.fileno(), struct.pack("!i", 1000) + b"only a few bytes")
 
 
-def abrupt(client: Connection) -> None:
+def unsealed(client: Wire) -> None:
+    client._connection.send_bytes(encode({"ask": "double"}))
+
+
+def unsealed_answer(client: Wire) -> None:
+    ask(client, "double")
+    client._connection.send_bytes(encode(answer_to_wire(Answer())))
+
+
+def repeated(client: Wire) -> None:
+    client.send({"ask": "half"})
+    client._sent -= 1
+    client.send({"ask": "half"})
+
+
+def abrupt(client: Wire) -> None:
     client.close()
 
 
-def closed_between_cases(client: Connection) -> None:
+def closed_between_cases(client: Wire) -> None:
     ask(client, "double")
 
 
-def garbage_for_an_answer(client: Connection) -> None:
+def garbage_for_an_answer(client: Wire) -> None:
     ask(client, "double")
-    client.send_bytes(b"garbage")
+    client.send_frame(b"garbage")
 
 
-def oversize_answer(client: Connection) -> None:
+def oversize_answer(client: Wire) -> None:
     ask(client, "double")
     oversize(client)
 
@@ -176,6 +197,9 @@ def oversize_answer(client: Connection) -> None:
         too_short,
         oversize,
         unfinished,
+        unsealed,
+        unsealed_answer,
+        repeated,
         abrupt,
         closed_between_cases,
         garbage_for_an_answer,
@@ -183,11 +207,11 @@ def oversize_answer(client: Connection) -> None:
     ],
 )
 def test_a_misbehaving_kernel_does_not_stop_the_server(
-    server: RefereeServer, folder: Path, misbehave: Callable[[Connection], None]
+    server: RefereeServer, folder: Path, misbehave: Callable[[Wire], None]
 ) -> None:
-    with server.window(["double"]), Client(server.address) as client:
+    with server.window(["double"]), connect(server.address) as client:
         misbehave(client)
-    with server.window(["double"]) as window, Client(server.address) as client:
+    with server.window(["double"]) as window, connect(server.address) as client:
         finish(client, folder, right, ask(client, "double"))
     assert window.verdicts["double"].passed
 
@@ -204,10 +228,10 @@ def test_a_misbehaving_kernel_does_not_stop_the_server(
     ids=["garbage", "a number", "an endless shape", "a name for a tensor", "texts"],
 )
 def test_a_forged_answer_earns_nothing(server: RefereeServer, answer: bytes) -> None:
-    with server.window(["double"]) as window, Client(server.address) as client:
+    with server.window(["double"]) as window, connect(server.address) as client:
         message = ask(client, "double")
         while "case" in message:
-            client.send_bytes(answer)
+            client.send_frame(answer)
             message = receive(client)
     assert window.verdicts["double"].points == 0
 
@@ -217,7 +241,7 @@ def test_a_broken_spec_is_the_courses_error(make_assignment: MakeAssignment) -> 
     with (
         RefereeServer(folder, lambda question: 7) as server,
         server.window(["double"]) as window,
-        Client(server.address) as client,
+        connect(server.address) as client,
     ):
         assert ask(client, "double") == CLOSED
     assert isinstance(window.error, SpecError)
@@ -226,12 +250,12 @@ def test_a_broken_spec_is_the_courses_error(make_assignment: MakeAssignment) -> 
 
 def test_the_socket_lies_in_a_folder_of_the_users_own(server: RefereeServer) -> None:
     assert stat.S_IMODE(server.scratch.stat().st_mode) == 0o700
-    assert Path(server.address).parent == server.scratch
+    assert Path(server.address.partition("@")[2]).parent == server.scratch
 
 
 def test_the_server_ends_with_a_client_still_connected(folder: Path) -> None:
     with RefereeServer(folder, lambda question: 7) as server:
-        client = Client(server.address)
+        client = connect(server.address)
         with server.window(["double"]):
             ask(client, "double")
         started = time.monotonic()

@@ -41,7 +41,13 @@ class LSTMCell(Spec):
     points = 10
     returns = ("h", "c")
     gradients = ("x", "h", "c", *PARAMETERS)
-    forbids = ("torch.nn.LSTM", "torch.nn.LSTMCell", "torch.lstm", "torch.lstm_cell")
+    forbids = (
+        "torch.nn.LSTM",
+        "torch.nn.LSTMCell",
+        "torch.lstm",
+        "torch.lstm_cell",
+        "torch.mkldnn_rnn_layer",
+    )
     partial_credit = {Rung.GRADIENTS: 0.5, Rung.UNMODIFIED: 0.5}
 
     def cases(self, draw: Draw) -> Iterator[Case]:
@@ -186,7 +192,7 @@ class LSTMLayer(Spec):
     points = 6
     returns = ("output", ("h_n", "c_n"))
     gradients = ("x", "h", "c", *PARAMETERS)
-    forbids = ("torch.nn.LSTM", "torch.lstm")
+    forbids = ("torch.nn.LSTM", "torch.lstm", "torch.mkldnn_rnn_layer")
     partial_credit = {Rung.GRADIENTS: 0.5, Rung.UNMODIFIED: 0.5}
 
     def cases(self, draw: Draw) -> Iterator[Case]:
@@ -306,7 +312,7 @@ class TwoLayerLSTM(ModuleSpec):
     points = 6
     returns = ("output", (("h_1", "c_1"), ("h_2", "c_2")))
     gradients = ("inputs", "state")
-    forbids = ("torch.nn.LSTM", "torch.lstm")
+    forbids = ("torch.nn.LSTM", "torch.lstm", "torch.mkldnn_rnn_layer")
     partial_credit = {Rung.GRADIENTS: 0.5, Rung.UNMODIFIED: 0.5}
 
     def cases(self, draw: Draw) -> Iterator[Case]:
