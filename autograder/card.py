@@ -78,8 +78,14 @@ def context(verdict: Verdict) -> dict[str, Any]:
         "score": score,
         "where": where,
         "steps": steps(verdict),
-        "state": "passed" if verdict.passed else "partial" if verdict.points else "failed",
+        "state": _state(verdict),
     }
+
+
+def _state(verdict: Verdict) -> str:
+    if verdict.passed:
+        return "passed"
+    return "partial" if verdict.points or verdict.held else "failed"
 
 
 def to_html(verdict: Verdict) -> str:

@@ -8,6 +8,7 @@ there and agree, so a run may be killed at any moment and the next one finishes 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -23,13 +24,29 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .course import Course, Digester, other_files
 from .errors import CourseError
+from .i18n import _
 from .job import Graded, Handed, Plan, Submission
 from .loader import CHECKS_FILE, load_specs
 from .nbgrader_plugin import VERDICTS_SUFFIX
+from .provisioner import ZygoteProvisioner
 from .seeds import course_secret, secret_seed
 from .twin import Comment, Grade, Marks, read_notebook
 
-__all__ = ["Standing", "make_plan", "read_record", "read_submission", "standings", "store"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_FILES",
+    "Standing",
+    "make_plan",
+    "read_record",
+    "read_submission",
+    "standings",
+    "store",
+]
+
+MAX_FILES = 500
+"""The most files of a submission that are read."""
+MAX_BYTES = 256 * 2**20
+"""The most bytes of a submission that are read."""
 
 
 def make_plan(course: Course, gradebook: Gradebook, assignment: str, package: str) -> Plan:
@@ -53,7 +70,10 @@ def make_plan(course: Course, gradebook: Gradebook, assignment: str, package: st
     own = {source / name for name in kept.get(assignment, [])}
     return Plan(
         assignment,
-        {notebook.name: read_notebook(notebook) for notebook in entry.notebooks},
+        {
+            notebook.name: read_notebook(notebook, _order(source / f"{notebook.name}.ipynb"))
+            for notebook in entry.notebooks
+        },
         _contents(
             source, [path for path in other_files(course.directory, source) if path not in own]
         ),
@@ -61,6 +81,19 @@ def make_plan(course: Course, gradebook: Gradebook, assignment: str, package: st
         course.config,
         package,
     )
+
+
+def _order(path: Path) -> list[str]:
+    """List the cells of a notebook in their order, by ``grade_id``."""
+    try:
+        cells = json.loads(path.read_bytes())["cells"]
+    except (OSError, ValueError, KeyError):
+        return []  # The gradebook has it still.
+    return [
+        cell["metadata"]["nbgrader"]["grade_id"]
+        for cell in cells
+        if cell["metadata"].get("nbgrader", {}).get("grade_id")
+    ]
 
 
 def _contents(folder: Path, paths: list[Path]) -> dict[str, bytes]:
@@ -90,13 +123,48 @@ def read_submission(
     ):
         marks[notebook].comments[cell] = Comment(*values)
     late = _seconds_late(course, gradebook, plan, student)
-    handed = {
-        name: Handed(path.read_bytes(), digester(student, name), marks[name])
-        for name in plan.notebooks
-        if (path := folder / f"{name}.ipynb").exists()
-    }
-    others = other_files(course.directory, folder)
-    return Submission(student, handed, _contents(folder, others), late)
+    handed = {name: Handed(digester(student, name), marks[name]) for name in plan.notebooks}
+    files, notes = _read_files(course, plan, folder)
+    return Submission(student, handed, files, notes, late)
+
+
+def _read_files(
+    course: Course, plan: Plan, folder: Path
+) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Read what was handed in, within limits, and say what was left out."""
+    paths = other_files(course.directory, folder, notebooks=True)
+    expected = {f"{name}.ipynb" for name in plan.notebooks}
+    paths.sort(key=lambda path: (path.relative_to(folder).as_posix() not in expected, path))
+    # Notebooks are for us; the others are copied into the sandbox, which needs room for its own.
+    disk = ZygoteProvisioner(config=course.config).disk_mb * 2**20
+    left = {True: MAX_BYTES, False: min(MAX_BYTES, disk // 2)}
+    files: dict[str, bytes] = {}
+    notes = []
+    for path in paths[:MAX_FILES]:
+        # Linux allows names that are no text.
+        name = os.fsencode(path.relative_to(folder).as_posix()).decode(errors="replace")
+        try:
+            length = path.stat().st_size
+            if length > left[path.suffix == ".ipynb"]:
+                text = _("The file {file} was left out: it is too large, or the files together.")
+                notes.append(text.format(file=name))
+                continue
+            files[name] = path.read_bytes()
+            left[path.suffix == ".ipynb"] -= length
+        except OSError as error:
+            text = _("The file {file} cannot be read: {reason}.")
+            notes.append(text.format(file=name, reason=error.strerror or error))
+    if len(paths) > MAX_FILES:
+        text = _("Of {count} files, {limit} were read.")
+        notes.append(text.format(count=len(paths), limit=MAX_FILES))
+    for name in sorted(expected):
+        path = folder / name
+        if path.is_symlink():
+            text = _("{file} is a link; what it leads to was not handed in.")
+            notes.append(text.format(file=name))
+        elif path.exists() and not path.is_file():
+            notes.append(_("{file} is not a file.").format(file=name))
+    return files, tuple(notes)
 
 
 def _entries(
@@ -177,8 +245,9 @@ def _store_files(course: Course, plan: Plan, graded: Graded) -> None:
     submitted = course.folder("submitted", graded.student, plan.assignment)
     autograded = course.folder("autograded", graded.student, plan.assignment)
     feedback = course.folder("feedback", graded.student, plan.assignment)
-    others = other_files(course.directory, submitted)
-    files: dict[str, bytes] = {**_contents(submitted, others), **plan.files}
+    handed, _notes = _read_files(course, plan, submitted)
+    files = {name: content for name, content in handed.items() if not name.endswith(".ipynb")}
+    files |= plan.files
     pages: dict[str, bytes] = {}
     for name in plan.notebooks:
         files.pop(f"{name}{VERDICTS_SUFFIX}", None)  # Only we write records.
@@ -226,7 +295,6 @@ def _store_rows(course: Course, gradebook: Gradebook, plan: Plan, graded: Graded
         changes = {"id": submission, "timestamp": timestamp}
         session.execute(update(api.SubmittedAssignment), [changes])
     marks = {name: notebook.marks for name, notebook in graded.notebooks.items()}
-    nothing = Marks()
     entered = session.execute(
         select(api.SubmittedNotebook.id, api.Notebook.name)
         .join(api.Notebook, api.Notebook.id == api.SubmittedNotebook.notebook_id)
@@ -235,12 +303,10 @@ def _store_rows(course: Course, gradebook: Gradebook, plan: Plan, graded: Graded
     penalties = [
         {"id": key, "late_submission_penalty": marks[name].late_submission_penalty}
         for key, name in entered
-        if name in marks
     ]
     grades = []
     for name, cell, key in _entries(gradebook, plan, graded.student, api.Grade, ("id",)):
-        # What was not handed in is graded all the same.
-        mark = marks.get(name, nothing).grades.get(cell) or Grade(0.0, needs_manual_grade=False)
+        mark = marks[name].grades[cell]
         grades.append(
             {
                 "id": key,
@@ -251,7 +317,6 @@ def _store_rows(course: Course, gradebook: Gradebook, plan: Plan, graded: Graded
     comments = [
         {"id": key, "auto_comment": marks[name].comments[cell].auto_comment}
         for name, cell, key in _entries(gradebook, plan, graded.student, api.Comment, ("id",))
-        if name in marks and cell in marks[name].comments
     ]
     for kind, values in (
         (api.SubmittedNotebook, penalties),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -16,6 +15,7 @@ from nbgrader.api import Gradebook
 from .course import Course, Digester, failure_of, package_digest
 from .errors import CourseError
 from .gradebook import Standing, make_plan, read_record, read_submission, standings, store
+from .integrity import Flag
 from .job import Graded, Plan
 from .notebooks import worked_notebook
 from .pool import Pool, WorkerLostError, local_pool, outcome
@@ -59,6 +59,10 @@ class Row:
     """Why the submission could not be graded, if it could not."""
     feedback: Path | None = None
     """The folder with the feedback pages."""
+    repairs: tuple[str, ...] = ()
+    """What had to be repaired before it could be graded, in sentences."""
+    flags: tuple[Flag, ...] = ()
+    """Code that an instructor should look at."""
     fresh: bool = field(default=False, compare=False)
     """Whether it was graded just now, rather than found unchanged."""
     said: tuple[str, ...] | None = field(default=None, compare=False)
@@ -84,7 +88,7 @@ class Row:
 
     def brief(self) -> Row:
         """Return the row without its verdicts, of which a large class has many."""
-        return replace(self, cells=(), said=tuple(self.reasons))
+        return replace(self, cells=(), repairs=(), flags=(), said=tuple(self.reasons))
 
     @property
     def unprotected(self) -> list[str]:
@@ -169,7 +173,7 @@ def grade(
                 else:
                     again.append(student)
             except OSError:
-                again.append(student)  # What cannot be read gets its row there.
+                again.append(student)  # What cannot be read is told of there.
         if not again and not changed:
             return
         with (open_pool or local_pool)(run.plan) as pool:
@@ -200,17 +204,10 @@ class _Run:
     def is_current(self, student: str) -> bool:
         """Tell whether files and gradebook hold the grade of just this submission."""
         feedback = self.course.folder("feedback", student, self.assignment)
-        submitted = self.course.folder("submitted", student, self.assignment)
         if student not in self.standings:
             return False
         known = self.standings[student].auto_scores
         for name, record in self.records(student).items():
-            if (
-                not record
-                and not (submitted / f"{name}.ipynb").exists()
-                and len(self.plan.notebooks) > 1
-            ):
-                continue
             if record.get("digest") != self.digester(student, name).whole:
                 return False
             if not (feedback / f"{name}.html").exists():
@@ -252,10 +249,6 @@ class _Run:
         under_way: dict[Future[Graded], str] = {}
         while True:
             while len(under_way) < most and (student := next(waiting, None)) is not None:
-                problem = self._problem(student)
-                if problem:
-                    yield student, Graded(student, failure=problem)
-                    continue
                 try:
                     submission = read_submission(
                         self.course, self.gradebook, self.plan, student, self.digester
@@ -277,24 +270,10 @@ class _Run:
                 except WorkerLostError:
                     yield student, None
 
-    def _problem(self, student: str) -> str | None:
-        """Say in a sentence why there is nothing to grade, if so."""
-        submitted = self.course.folder("submitted", student, self.assignment)
-        paths = [submitted / f"{name}.ipynb" for name in self.plan.notebooks]
-        for path in paths:
-            if path.is_symlink():
-                return f"{path} is a link; what it leads to was not handed in."
-            if path.exists() and not path.is_file():
-                return f"{path} is not a file."
-        if any(path.exists() for path in paths):
-            return None
-        return explain(self.course, self.assignment, student, "There is no notebook.")
-
     def finish(self, graded: Graded) -> Row:
         """Store a graded submission, and return its row."""
         if graded.failure:
-            failure = explain(self.course, self.assignment, graded.student, graded.failure)
-            return self.row(graded.student, failure=failure, fresh=True)
+            return self.row(graded.student, failure=graded.failure, fresh=True)
         score = store(self.course, self.gradebook, self.plan, graded)
         self.standings[graded.student] = Standing(score)
         return self.row(graded.student, fresh=True)
@@ -324,20 +303,22 @@ class _Run:
         ]
         known = self.standings.get(student)
         if not failure and (known is None or not any(records.values())):
-            failure = explain(
-                self.course,
-                self.assignment,
-                student,
-                "This submission has not been graded yet.",
-            )
+            failure = "This submission has not been graded yet."
+        told = [record["failure"] for record in records.values() if record.get("failure")]
         feedback = self.course.folder("feedback", student, self.assignment)
         return Row(
             student,
             known.score if known else 0.0,
             sum(notebook.max_score for notebook in self.plan.notebooks.values()),
             tuple(cells),
-            failure,
+            failure or " ".join(told) or None,
             feedback if feedback.is_dir() else None,
+            tuple(note for record in records.values() for note in record.get("repairs", ())),
+            tuple(
+                Flag.from_json(flag)
+                for record in records.values()
+                for flag in record.get("flags", ())
+            ),
             fresh,
         )
 
@@ -352,28 +333,6 @@ def _cell_grade(grade_id: str, cell: dict[str, Any]) -> CellGrade:
         tuple(Verdict.from_json(verdict) for verdict in cell["verdicts"]),
         f"{error['ename']}: {error['evalue']}" if error else None,
     )
-
-
-def explain(course: Course, assignment: str, student: str, failure: str) -> str:
-    """Say why a submission could not be graded, naming the file where that can be told."""
-    folder = course.folder("submitted", student, assignment)
-    for notebook in course.notebooks(assignment):
-        path = folder / f"{notebook}.ipynb"
-        if not path.exists():
-            others = sorted(other.name for other in folder.glob("*.ipynb"))
-            if others:
-                return (
-                    f"There is no {notebook}.ipynb in {folder}; it holds {', '.join(others)}. "
-                    "Rename the notebook and grade again."
-                )
-            return f"There is no notebook in {folder}."
-        try:
-            json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            return f"{path} is not a notebook: {error}."
-        except OSError:
-            return failure
-    return failure
 
 
 def rows(course: Course, assignment: str) -> Iterator[Row]:

@@ -37,6 +37,7 @@ from .feedback import FeedbackExporter
 from .loader import find_spec
 from .nbgrader_plugin import VERDICTS_SUFFIX, Assessment
 from .referee import exam
+from .salvage import salvage
 from .scratch import folder, home
 from .twin import Comment, Grade, Marks, SourceNotebook, Twin
 
@@ -79,8 +80,6 @@ class Plan:
 class Handed:
     """One notebook that was handed in."""
 
-    content: bytes
-    """The file's content."""
     digest: Digest
     """What its grade depends on."""
     marks: Marks = field(default_factory=Marks)
@@ -94,9 +93,11 @@ class Submission:
     student: str
     """The student's id."""
     notebooks: dict[str, Handed]
-    """The notebooks by name; one that is missing was not handed in."""
+    """What is known of each of the assignment's notebooks, by name."""
     files: dict[str, bytes]
-    """The other files by relative path."""
+    """All files by relative path, the notebooks among them."""
+    notes: tuple[str, ...] = ()
+    """What is to be said about the files, in sentences."""
     total_seconds_late: float = 0.0
     """How late it was."""
 
@@ -309,25 +310,42 @@ class _Line:
         plan = self._plan
         marks = copy.deepcopy(handed.marks)
         twin = Twin(plan.notebooks[name], marks, submission.total_seconds_late)
-        notebook = nbformat.reads(handed.content.decode("utf-8"), as_version=4)
+        siblings = {f"{other}.ipynb" for other in plan.notebooks if other != name}
+        found = salvage(
+            name,
+            {path: text for path, text in submission.files.items() if path not in siblings},
+            [cell.name for cell in twin.notebook.source_cells],
+        )
+        notebook = found.notebook or nbformat.v4.new_notebook()
+        notes = (*submission.notes, *found.notes)
+        problem = " ".join((found.problem, *notes)) if found.problem else None
+        assessment = Assessment(
+            self._source,
+            plan.seeds.__getitem__,
+            handed.digest,
+            (problem,) if problem else notes,
+            problem,
+        )
+        others = {
+            path: content
+            for path, content in submission.files.items()
+            if not path.endswith(".ipynb")
+        }
         with folder() as work, twin.opened() as url:
-            _write(Path(work), {**submission.files, **plan.files})
+            _write(Path(work), {**others, **plan.files})
 
             def resources() -> dict[str, Any]:
-                found = self._resources(submission.student, name, work, url)
-                found["assessment"] = Assessment(
-                    self._source, plan.seeds.__getitem__, handed.digest
-                )
-                return found
+                made = self._resources(submission.student, name, work, url)
+                return {**made, "assessment": assessment}
 
             for step in self._sanitize:
                 notebook, _same = step(notebook, resources())
-            found = resources()
+            kept = resources()
             for step in self._autograde:
-                notebook, found = step(notebook, found)
+                notebook, kept = step(notebook, kept)
             autograded = _on_one_line(notebook)
             page, _same = self._exporter.from_notebook_node(notebook, resources())
-        record = found["outputs"][f"{name}{VERDICTS_SUFFIX}"].decode()
+        record = kept["outputs"][f"{name}{VERDICTS_SUFFIX}"].decode()
         return GradedNotebook(autograded, record, page, twin.marks)
 
 

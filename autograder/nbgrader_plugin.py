@@ -6,47 +6,41 @@ commands and formgrader grade through the referee.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jupyter_core.utils import ensure_async
-from nbclient.exceptions import DeadKernelError
-from nbformat import NotebookNode, from_dict
+from nbformat import NotebookNode
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import Execute
+from nbgrader.preprocessors import Execute, SaveAutoGrades
 from nbgrader.utils import determine_grade
-from traitlets import Enum, Integer
 from traitlets.config import Config
 
 from .card import VERDICT_MIME, to_html
-from .client import Client
 from .course import Digest, submission_digest
 from .errors import AutograderError
+from .execute import DEAD, OVER, Executor, error_of, name_of, new_output
 from .i18n import _
+from .integrity import scan
 from .loader import CHECKS_FILE, load_specs
-from .notebooks import asked_questions, is_grade_code, text_sources, update_sources
+from .notebooks import asked_questions, is_grade_code, only_checks, text_sources, update_sources
 from .provisioner import SANDBOX_KERNEL
+from .repair import RepairCells
 from .seeds import course_secret, secret_seed
 from .server import RefereeServer
 from .student import WIRE_VARIABLE
 from .students import STUDENTS_FILE
 from .verdict import Verdict
-from .zygote import ZygoteLostError
 
-__all__ = ["VERDICTS_SUFFIX", "Assessment", "RefereeExecute", "configure"]
+__all__ = ["VERDICTS_SUFFIX", "Assessment", "RefereeExecute", "SaveReviewedGrades", "configure"]
 
 VERDICTS_SUFFIX = ".verdicts.json"
 """Ends the name of the file of verdicts beside an autograded notebook."""
-
-_ATTEMPTS = 3
 
 
 def configure(config: Config, course: Path) -> None:
@@ -71,10 +65,11 @@ def configure(config: Config, course: Path) -> None:
     texts = {path.name for folder in source.glob("*/") for path in text_sources(folder)}
     ignored = CourseDirectory.class_traits()["ignore"].default()
     config.CourseDirectory.ignore = [*ignored, *sorted(texts), STUDENTS_FILE]
+    steps = Autograde.class_traits()["sanitize_preprocessors"].default()
+    config.Autograde.sanitize_preprocessors = [RepairCells, *steps]
+    ours = {Execute: RefereeExecute, SaveAutoGrades: SaveReviewedGrades}
     steps = Autograde.class_traits()["autograde_preprocessors"].default()
-    config.Autograde.autograde_preprocessors = [
-        RefereeExecute if step is Execute else step for step in steps
-    ]
+    config.Autograde.autograde_preprocessors = [ours.get(step, step) for step in steps]
     # Whatever a submission's notebook asks for, its code runs in the sandbox.
     config.RefereeExecute.kernel_name = SANDBOX_KERNEL
 
@@ -89,9 +84,13 @@ class Assessment:
     """Gives the secret seed of a question."""
     digest: Digest
     """What the grade depends on, to recognise it later."""
+    notes: tuple[str, ...] = ()
+    """What had to be done to read the notebook, in sentences."""
+    problem: str | None = None
+    """Why there was nothing to grade, if so."""
 
 
-class RefereeExecute(Execute):  # type: ignore[misc]
+class RefereeExecute(Executor):
     """Executes a submission and lets the referee decide on its grade cells.
 
     In a grade cell that calls ``check``, nothing that the kernel prints, shows or raises earns a
@@ -99,67 +98,55 @@ class RefereeExecute(Execute):  # type: ignore[misc]
     marked as nbgrader always does, except that warnings cost nothing; the report calls them
     unprotected.
 
+    Points are withheld where the notebook holds code that could deceive the check; a person decides
+    on them.
+
     The kernel is the one that ``kernel_name`` names: a sandboxed one, as :func:`configure` sets it.
     """
 
-    submission_seconds = Integer(
-        300, help="Wall time of a submission, in seconds; a cell's is the option timeout."
-    ).tag(config=True)
-    cell_output_kb = Integer(512, help="Output of a cell, in KB.").tag(config=True)
-    submission_output_kb = Integer(4096, help="Output of a submission, in KB.").tag(config=True)
-
-    # There is nothing in a student's kernel that would have to be wound up.
-    shutdown_kernel = Enum(
-        ["graceful", "immediate"], "immediate", help="How the kernel is stopped."
-    ).tag(config=True)
-
     _server: RefereeServer
-    _manager: Any = None
-    _dead: bool
     _cells: dict[str, Any]
-    _deadline: float
-    _output_bytes: int
-    _cell_bytes: int
-    _silenced: bool
 
     def preprocess(
         self, nb: NotebookNode, resources: Any, km: Any = None
     ) -> tuple[NotebookNode, Any]:
         about = resources["nbgrader"]
-        assessment = resources.get("assessment") or self._from_course(about)
-        folder = assessment.folder
+        self._assessment = resources.get("assessment") or self._from_course(about)
+        folder = self._assessment.folder
         self._specs = load_specs(folder) if (folder / CHECKS_FILE).exists() else {}
-        for attempt in range(1, _ATTEMPTS + 1):
-            self._dead = False
-            self._cells = {}
-            self._deadline = time.monotonic() + self.submission_seconds
-            self._output_bytes = 0
-            try:
-                with RefereeServer(folder, assessment.seed_of) as self._server:
-                    nb, resources = super().preprocess(nb, resources, km)
-                break
-            except (ZygoteLostError, RuntimeError) as error:
-                # Not the student's fault: start again, with a new zygote. To nbclient, a kernel
-                # whose zygote ends while it starts is one that “died before replying”.
-                provisioner = getattr(self._manager, "provisioner", None)
-                lost = isinstance(error, ZygoteLostError) or getattr(provisioner, "lost", False)
-                if not lost or attempt == _ATTEMPTS:
-                    raise
-                for cell in nb.cells:
-                    if cell.cell_type == "code":
-                        cell.outputs, cell.execution_count = [], None
+        names = [name_of(cell, index) for index, cell in enumerate(nb.cells)]
+        self._flags = scan(
+            (names[index], cell.source)
+            for index, cell in enumerate(nb.cells)
+            if cell.cell_type == "code" and not _is_instructors(cell)
+        )
+        self._place = {name: index for index, name in reversed([*enumerate(names)])}
+        nb, resources = super().preprocess(nb, resources, km)
         record = {
             "assignment": about["assignment"],
             "notebook": about["notebook"],
             "student": about["student"],
-            "submission": assessment.digest.submission,
-            "digest": assessment.digest.whole,
+            "submission": self._assessment.digest.submission,
+            "digest": self._assessment.digest.whole,
             "cells": self._cells,
+            "repairs": [*nb.metadata.get("autograder", {}).get("repairs", []), *self.deaths],
+            "failure": self._assessment.problem,
+            "flags": [flag.to_json() for flag in self._flags],
         }
         name = about["notebook"] + VERDICTS_SUFFIX
         text = json.dumps(record, ensure_ascii=False) + "\n"
         resources.setdefault("outputs", {})[name] = text.encode()
         return nb, resources
+
+    @contextmanager
+    def _around(self) -> Iterator[None]:
+        self._cells = {}
+        with RefereeServer(self._assessment.folder, self._assessment.seed_of) as self._server:
+            self._folder = self._server.scratch
+            # nbgrader sets the second one too, but for the whole process.
+            ours = {WIRE_VARIABLE: self._server.address, "NBGRADER_EXECUTION": "autograde"}
+            self._env = {**os.environ, **ours}
+            yield
 
     def _from_course(self, about: Any) -> Assessment:
         converter = getattr(self.parent, "parent", None)
@@ -172,20 +159,9 @@ class RefereeExecute(Execute):  # type: ignore[misc]
             submission_digest(course, assignment, about["student"], about["notebook"]),
         )
 
-    def create_kernel_manager(self) -> Any:
-        km = self._manager = super().create_kernel_manager()
-        # Sockets in a folder that only this user may enter; the default is ports open to all.
-        km.client_factory = Client
-        km.transport = "ipc"
-        km.ip = str(self._server.scratch / "kernel")
-        return km
-
     @contextmanager
     def setup_kernel(self, **kwargs: Any) -> Iterator[None]:
-        # nbgrader sets the second one too, but for the whole process.
-        ours = {WIRE_VARIABLE: self._server.address, "NBGRADER_EXECUTION": "autograde"}
-        env = {**os.environ, **ours}
-        with super().setup_kernel(env=env, **kwargs):
+        with super().setup_kernel(env=self._env, **kwargs):
             yield
 
     def preprocess_cell(
@@ -202,9 +178,11 @@ class RefereeExecute(Execute):  # type: ignore[misc]
         grade_id = cell.metadata.nbgrader.grade_id
         maximum = float(cell.metadata.nbgrader.points)
         verdicts = [
-            window.verdicts.get(question) or self._undecided(question, cell)
+            self._held(window.verdicts.get(question) or self._undecided(question, cell), index)
             for question in questions
         ]
+        if any(verdict.held for verdict in verdicts):
+            resources.setdefault("withheld", set()).add(grade_id)
         if questions:
             points = self._score(cell, verdicts, decided=len(window.verdicts), maximum=maximum)
             _put_score(cell, points, verdicts)
@@ -216,65 +194,31 @@ class RefereeExecute(Execute):  # type: ignore[misc]
             "max_points": maximum,
             "protected": bool(questions),
             "verdicts": [verdict.to_json() for verdict in verdicts],
-            "error": _error_of(cell),
+            "error": error_of(cell),
         }
         return cell, resources
 
-    def _run(self, cell: NotebookNode, resources: Any, index: int) -> None:
-        """Execute a cell; when the kernel is dead or the time used up, the cell says so instead."""
-        if not self._dead and time.monotonic() < self._deadline:
-            self._cell_bytes, self._silenced = 0, False
-            try:
-                super().preprocess_cell(cell, resources, index)
-                return
-            except DeadKernelError:
-                if getattr(self.km.provisioner, "lost", False):
-                    raise ZygoteLostError("The zygote ended while this cell ran.") from None
-                self._dead = True
-        if cell.cell_type == "code":
-            if self._dead:
-                name = "DeadKernelError"
-                message = _("The kernel died, in this cell or in one before it.")
-            else:
-                name = "SubmissionTimeoutError"
-                message = _("The {seconds} seconds for the whole submission were over.").format(
-                    seconds=self.submission_seconds
-                )
-            cell.outputs = [_output("error", ename=name, evalue=message, traceback=[message])]
-
-    def _get_timeout(self, cell: NotebookNode | None) -> int | None:
-        timeout = super()._get_timeout(cell)
-        left = max(1, round(self._deadline - time.monotonic()))
-        return left if timeout is None else min(timeout, left)
-
-    def output(self, outs: list[Any], msg: Any, display_id: str, cell_index: int) -> Any:
-        """Collect a cell's output, up to what is allowed; then stop the cell."""
-        if self._silenced:
-            return None
-        size = len(str(msg["content"]))
-        self._cell_bytes += size
-        self._output_bytes += size
-        over_cell = self._cell_bytes > 1024 * self.cell_output_kb
-        if not over_cell and self._output_bytes <= 1024 * self.submission_output_kb:
-            return super().output(outs, msg, display_id, cell_index)
-        self._silenced = True
-        message = _("The output was cut here: a cell may print {cell} KB, all of them {all} KB.")
-        text = message.format(cell=self.cell_output_kb, all=self.submission_output_kb)
-        notice = _output("stream", name="stdout", text=f"\n{text}\n")
-        outs.append(notice)
-        # What prints without end would go on until the time is over.
-        self._interruption = asyncio.ensure_future(ensure_async(self.km.interrupt_kernel()))
-        return notice
+    def _held(self, verdict: Verdict, index: int) -> Verdict:
+        """Withhold a verdict's points if code that has run by now could have deceived the check."""
+        if not verdict.points or not any(
+            flag.holds and self._place[flag.cell] <= index for flag in self._flags
+        ):
+            return verdict
+        reason = _(
+            "The answer was compared with torch, but the notebook holds code that could deceive "
+            "that comparison. The points are withheld until the instructor has looked at it."
+        )
+        return replace(verdict, points=0.0, passed=False, held=True, reason=reason)
 
     def _undecided(self, question: str, cell: NotebookNode) -> Verdict:
-        error = _error_of(cell)
+        error = error_of(cell)
         if error is None:
             reason = _("The cell ended, but its check never reached the referee.")
         elif error["ename"] == self.error_on_timeout.get("ename"):
             reason = _(
                 "It did not finish within {seconds} seconds: is there a loop that never ends?"
             ).format(seconds=self.timeout)
-        elif error["ename"] in ("DeadKernelError", "SubmissionTimeoutError"):
+        elif error["ename"] in (DEAD, OVER):
             reason = error["evalue"]
         else:
             reason = _("The cell stopped with {error} before the check could decide.").format(
@@ -291,22 +235,32 @@ class RefereeExecute(Execute):  # type: ignore[misc]
     def _score(
         self, cell: NotebookNode, verdicts: list[Verdict], *, decided: int, maximum: float
     ) -> float:
-        if decided == len(verdicts) and _error_of(cell) is not None:
-            return 0.0  # All checks were decided, so something else in the cell's own code failed.
+        # All checks were decided, so something else in the cell's own code failed, if there is any.
+        if decided == len(verdicts) and error_of(cell) and not only_checks(cell.source):
+            return 0.0
         total = sum(verdict.max_points for verdict in verdicts)
         earned = sum(verdict.points for verdict in verdicts)
         return round(maximum * earned / total, 2) if total else 0.0
 
 
-def _error_of(cell: NotebookNode) -> dict[str, str] | None:
-    errors = [output for output in cell.outputs if output.output_type == "error"]
-    return {"ename": errors[-1].ename, "evalue": errors[-1].evalue} if errors else None
+class SaveReviewedGrades(SaveAutoGrades):  # type: ignore[misc]
+    """Saves the marks, and asks for a person's eye where points are withheld."""
+
+    def _add_score(self, cell: NotebookNode, resources: Any) -> None:
+        super()._add_score(cell, resources)
+        grade_id = cell.metadata.nbgrader.grade_id
+        if grade_id in resources.get("withheld", ()):
+            grade = self.gradebook.find_grade(
+                grade_id, self.notebook_id, self.assignment_id, self.student_id
+            )
+            grade.needs_manual_grade = True
+            self.gradebook.db.commit()
 
 
-def _output(output_type: str, **fields: Any) -> NotebookNode:
-    """Make a cell's output; nbformat would validate it now, and again when it is written."""
-    made: NotebookNode = from_dict({"output_type": output_type, **fields})
-    return made
+def _is_instructors(cell: NotebookNode) -> bool:
+    """Tell whether a cell's text is the assignment's own, which nbgrader has put back by now."""
+    meta = cell.metadata.get("nbgrader", {})
+    return bool(meta.get("locked") and meta.get("grade_id"))
 
 
 def _put_score(cell: NotebookNode, points: float, verdicts: list[Verdict]) -> None:
@@ -317,11 +271,11 @@ def _put_score(cell: NotebookNode, points: float, verdicts: list[Verdict]) -> No
             kept.append(output)
         elif output.output_type == "error":
             text = "\n".join(output.traceback) + "\n"
-            kept.append(_output("stream", name="stdout", text=text))
+            kept.append(new_output("stream", name="stdout", text=text))
         elif VERDICT_MIME not in output.data:
-            kept.append(_output("display_data", data=output.data, metadata=output.metadata))
+            kept.append(new_output("display_data", data=output.data, metadata=output.metadata))
     cards = "\n".join(to_html(verdict) for verdict in verdicts)
-    score = _output(
+    score = new_output(
         "execute_result",
         execution_count=cell.execution_count,
         metadata={},

@@ -17,6 +17,7 @@ from .loader import CHECKS_FILE, load_specs
 __all__ = [
     "asked_questions",
     "is_grade_code",
+    "only_checks",
     "read_text_notebook",
     "text_sources",
     "update_sources",
@@ -70,6 +71,26 @@ def asked_questions(source: str) -> dict[str, str]:
         ):
             found[question.value] = ast.unparse(node.args[1])
     return found
+
+
+def only_checks(source: str) -> bool:
+    """Tell whether a cell does nothing but call ``check``, as far as can be seen.
+
+    Args:
+        source: the cell's source, which is the course's own.
+    """
+    try:
+        statements = ast.parse(TransformerManager().transform_cell(source)).body
+    except SyntaxError:
+        return False
+    return all(
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Call)
+        and isinstance(statement.value.func, ast.Name)
+        and statement.value.func.id == "check"
+        and all(isinstance(argument, (ast.Constant, ast.Name)) for argument in statement.value.args)
+        for statement in statements
+    )
 
 
 def is_grade_code(cell: NotebookNode) -> bool:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -227,6 +229,26 @@ class ZygoteProvisioner(LocalProvisioner):
             await asyncio.sleep(_POLL)  # A zygote that is still warming up takes seconds.
         raise ZygoteLostError(f"No kernel could be made warm within {PATIENCE:g} seconds.")
 
+    def tidy(self) -> tuple[int, int]:
+        """End the processes that the kernel's code has started.
+
+        Returns:
+            How many there were, and how many threads the kernel has.
+        """
+        if self._channel is None or self.pid is None or not self.sandboxed:
+            return 0, 0
+        ended = 0
+        for child in _children(self.pid):
+            with suppress(OSError):
+                pidfd = os.pidfd_open(child)
+                try:
+                    if child in _children(self.pid):  # The number has not been given to another.
+                        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                        ended += 1
+                finally:
+                    os.close(pidfd)
+        return ended, len(_tasks(self.pid))
+
     async def shutdown_requested(self, restart: bool = False) -> None:
         self._close_line()  # A kernel at the end of a line ends when that is closed.
 
@@ -238,6 +260,24 @@ class ZygoteProvisioner(LocalProvisioner):
         if self._folder is not None and not restart:
             self._folder.cleanup()
             self._folder = None
+
+
+def _tasks(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+
+
+def _children(pid: int) -> list[int]:
+    """List a process's children and theirs; with a process namespace, all that it has begot."""
+    found: list[int] = []
+    for task in _tasks(pid):
+        with suppress(OSError):
+            listed = Path(f"/proc/{pid}/task/{task}/children").read_text().split()
+            for child in map(int, listed):
+                found += [child, *_children(child)]
+    return found
 
 
 def too_low(found: Level, wanted: Level) -> str:

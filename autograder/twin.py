@@ -8,7 +8,7 @@ assignment and keeps what they write of the submission.  They are nbgrader's own
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -23,7 +23,16 @@ from nbgrader.preprocessors import (
     saveautogrades,
 )
 
-__all__ = ["Comment", "Grade", "Marks", "SourceCell", "SourceNotebook", "Twin", "read_notebook"]
+__all__ = [
+    "Comment",
+    "Grade",
+    "Marks",
+    "SourceCell",
+    "SourceNotebook",
+    "Twin",
+    "open_gradebook",
+    "read_notebook",
+]
 
 
 @dataclass(frozen=True)
@@ -208,7 +217,8 @@ class Twin:
 _twins: dict[str, Twin] = {}
 
 
-def _open(db_url: str, *args: Any, **kwargs: Any) -> Any:
+def open_gradebook(db_url: str, *args: Any, **kwargs: Any) -> Any:
+    """Open the gradebook of a URL, or the twin that has this URL now."""
     return _twins.get(db_url) or Gradebook(db_url, *args, **kwargs)
 
 
@@ -220,7 +230,7 @@ for _module in (
     overwritekernelspec,
     saveautogrades,
 ):
-    _module.Gradebook = _open
+    _module.Gradebook = open_gradebook
 
 
 def _found(name: str, cells: tuple[SourceCell, ...]) -> SourceCell:
@@ -231,12 +241,14 @@ def _missing(name: str) -> Any:
     raise MissingEntry(f"There is no cell “{name}”.")
 
 
-def read_notebook(notebook: Any) -> SourceNotebook:
+def read_notebook(notebook: Any, order: Sequence[str] = ()) -> SourceNotebook:
     """Read a notebook of an assignment from the gradebook.
 
     Args:
         notebook: nbgrader's :class:`~nbgrader.api.Notebook`.
+        order: the names of its cells in order, which a database need not keep.
     """
+    places = {name: place for place, name in enumerate(order)}
     graded = {cell.name: cell.max_score for cell in notebook.grade_cells}
     solutions = {cell.name for cell in notebook.solution_cells}
     tasks = {cell.name: cell.max_score for cell in notebook.task_cells}
@@ -261,6 +273,8 @@ def read_notebook(notebook: Any) -> SourceNotebook:
                 kind(cell.name),
                 float({**graded, **tasks}.get(cell.name) or 0.0),
             )
-            for cell in notebook.source_cells
+            for cell in sorted(
+                notebook.source_cells, key=lambda cell: places.get(cell.name, len(places))
+            )
         ),
     )

@@ -94,6 +94,8 @@ class Verdict:
     """In how many cases the answer was wrong."""
     cases: int = 0
     """In how many cases the answer was compared."""
+    held: bool = False
+    """Whether the points are withheld until a person has looked."""
     tested: tuple[Rung, ...] = ()
     """The rungs of this question's ladder."""
 

@@ -29,11 +29,12 @@ SCORES = {
     "detached": 19,
     "warns": 22,
     "calls-torch": 12,
-    "deadly": 0,
+    "deadly": 12,
     "forger": 0,
     "leaver": 12,
 }
-UNGRADABLE = ["broken", "renamed"]
+RENAMED = {"renamed": 22}  # nbgrader by itself does not find it.
+UNGRADABLE = ["broken"]
 
 FORGERY = """
 def check(question, obj):
@@ -91,7 +92,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     released = release(made, NAME)
     students = {student.name: student for student in read_class(made.source(NAME))}
     bases = {"deadly": "solved", "forger": "untouched", "leaver": "solved"}
-    for name in [*SCORES, *UNGRADABLE]:
+    for name in [*SCORES, *RENAMED, *UNGRADABLE]:
         base = students.get(name) or students[bases.get(name, "solved")]
         hand_in(base, released, made.folder("submitted", name, NAME))
     edit(
@@ -126,7 +127,7 @@ def test_the_release_has_checks_and_no_solutions(course: Course) -> None:
 
 
 def test_every_submission_has_a_fresh_row(course: Course, graded: dict[str, Row]) -> None:
-    assert sorted(graded) == sorted([*SCORES, *UNGRADABLE])
+    assert sorted(graded) == sorted([*SCORES, *RENAMED, *UNGRADABLE])
     assert all(row.fresh for row in graded.values())
 
 
@@ -152,12 +153,22 @@ def test_the_score_is_right_and_in_the_gradebook(
         ("deadly", "lstm_cell: The kernel died"),
         ("forger", "lstm_cell: The cell ended, but its check never reached the referee."),
         ("leaver", "lstm_cell: Your code raised SystemExit"),
-        ("renamed", "it holds my work.ipynb. Rename the notebook"),
-        ("broken", "is not a notebook"),
+        ("broken", "is damaged: not one cell"),
     ],
 )
 def test_the_reason_is_told(graded: dict[str, Row], student: str, reason: str) -> None:
     assert reason in graded[student].reasons[0]
+
+
+def test_a_repair_is_told(graded: dict[str, Row]) -> None:
+    [repair] = graded["renamed"].repairs
+    assert "my work.ipynb" in repair
+    assert graded["renamed"].feedback is not None
+    page = (graded["renamed"].feedback / f"{NAME}.html").read_text(encoding="utf-8")
+    assert "What was repaired in this notebook" in page
+    assert "The cell “lstm-cell” ended" not in page
+    assert graded["solved"].repairs == ()
+    assert any("ended the kernel" in repair for repair in graded["deadly"].repairs)
 
 
 def test_a_perfect_submission_has_no_reasons(graded: dict[str, Row]) -> None:
@@ -165,9 +176,13 @@ def test_a_perfect_submission_has_no_reasons(graded: dict[str, Row]) -> None:
 
 
 @pytest.mark.parametrize("student", UNGRADABLE)
-def test_what_cannot_be_graded_is_a_row_too(graded: dict[str, Row], student: str) -> None:
+def test_what_cannot_be_graded_is_a_row_too(
+    course: Course, graded: dict[str, Row], student: str
+) -> None:
     assert graded[student].failure
     assert graded[student].score == 0
+    with course.gradebook() as gradebook:
+        assert gradebook.find_submission(NAME, student).score == 0
 
 
 def test_a_folder_of_no_assignment_is_found(course: Course) -> None:
@@ -208,7 +223,10 @@ def test_what_is_unchanged_is_not_graded_again(course: Course, graded: dict[str,
     again = list(grade(course, NAME, list(SCORES)))
     assert not any(row.fresh for row in again)
     assert again == [graded[name] for name in SCORES]
-    assert {row.student: row.score for row in rows(course, NAME) if not row.failure} == SCORES
+    assert {row.student: row.score for row in rows(course, NAME) if not row.failure} == {
+        **SCORES,
+        **RENAMED,
+    }
 
 
 def test_a_changed_submission_alone_is_graded_again(course: Course, graded: dict[str, Row]) -> None:

@@ -45,10 +45,10 @@ DENIED = {
     "a trace": "import sys; sys.settrace(print)",
     "a profile": "import sys; sys.setprofile(print)",
     "a profile of threads": (
-        "import threading; threading.setprofile(print); seen = []\n"
-        "threading.excepthook = lambda about: seen.append(about.exc_type)\n"
+        "import threading; seen = []; threading.setprofile(lambda *event: seen.append(event))\n"
         "t = threading.Thread(target=print); t.start(); t.join(); threading.setprofile(None)\n"
-        "if seen: raise seen[0]"
+        "from autograder.guard import GuardError\n"
+        "if not seen: raise GuardError"
     ),
     "a function's code": "def f(): pass\nf.__code__ = (lambda: 1).__code__",
     "new code": "(lambda: 1).__code__.replace(co_name='f')",

@@ -153,5 +153,5 @@ def test_nothing_of_the_graders_can_be_reached(
     edit(course, "tiny", "curious", {"work": source})
     found = run(course)["curious"]
     assert found.fresh
-    assert found.reasons == []
-    assert found.score == 6
+    # Code that looks around like this gets its points when the instructor has looked at it.
+    assert [verdict.held for cell in found.cells for verdict in cell.verdicts] == [True, True]
