@@ -59,13 +59,14 @@ class Answer:
     """Whether the object could be called at all."""
 
 
-def play(spec: Spec, student: Any, case: Case) -> Answer:
+def play(spec: Spec, student: Any, case: Case, ban: Ban | None = None) -> Answer:
     """Let a student's object answer one case and record all that the referee asks about.
 
     Args:
         spec: the question.
         student: the function or class handed in.
         case: the inputs; they stay as they are, the object gets a copy.
+        ban: forbids what the spec does, if it is in force already.
 
     Returns:
         The answer; any exception the object raises is recorded in it.
@@ -87,8 +88,11 @@ def play(spec: Spec, student: Any, case: Case) -> Answer:
                 return None  # The state does not fit into this module, so there is nothing to run.
         return spec.call(built, given)
 
-    ban = Ban(spec.forbids)
-    answer = observe(function, spec, case, watch=ban)
+    watch: AbstractContextManager[object] = nullcontext()
+    if ban is None:
+        ban = watch = Ban(spec.forbids)
+    ban.called.clear()
+    answer = observe(function, spec, case, watch=watch)
     return Answer(**{**vars(answer), "parameters": found, "forbidden": tuple(ban.called)})
 
 
@@ -158,7 +162,8 @@ def _gradients(
     # By path, so that the weights do not depend on the order of a dict's keys.
     for k, (_, leaf) in enumerate(sorted(leaves(outputs), key=lambda pair: pair[0])):
         if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() and leaf.requires_grad:
-            steps = torch.arange(leaf.numel(), dtype=torch.float64)
+            # The default device may be another one by now.
+            steps = torch.arange(leaf.numel(), dtype=torch.float64, device=leaf.device)
             weights = torch.cos(1.7 * steps + k + 1.0).reshape(leaf.shape).to(leaf.dtype)
             terms.append((leaf * weights).sum().to(torch.float64))
     if not terms or not wanted:

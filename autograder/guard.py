@@ -57,7 +57,26 @@ _NEVER = frozenset(
         "sys.settrace",
     }
 )
-_WATCHED = _NEVER | {"compile", "object.__getattr__", "object.__setattr__", "sys._getframe"}
+# A mode of torch's knows one thread of one process, so an answer must come from there.
+_ELSEWHERE = frozenset(
+    {
+        "_thread.start_new_thread",
+        "os.exec",
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.spawn",
+        "os.system",
+        "subprocess.Popen",
+    }
+)
+_WATCHED = (
+    _NEVER | _ELSEWHERE | {"compile", "object.__getattr__", "object.__setattr__", "sys._getframe"}
+)
+
+
+playing = 0
+"""How many checks are under way in which a student's object answers."""
 
 
 class GuardError(RuntimeError):
@@ -92,6 +111,8 @@ def _is_denied(event: str, arguments: tuple[Any, ...], caller: FrameType) -> boo
         return bool(wanted) and _gets_it(caller)
     if event == "sys._getframe":
         return _gets_it(caller)
+    if event in _ELSEWHERE and not playing:
+        return False
     if event in ("sys.settrace", "sys.setprofile"):
         return not caller.f_code.co_filename.startswith(_LIBRARIES)  # A thread's has no student.
     if event == "compile":

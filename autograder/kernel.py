@@ -27,6 +27,7 @@ from jupyter_client.session import Session
 from traitlets import Any as AnyTrait
 from traitlets import Type
 
+from .i18n import _
 from .line import OUTPUTS, REQUESTS, End, Line
 
 __all__ = ["app", "prepare", "serve"]
@@ -44,6 +45,10 @@ class _Shell(ZMQInteractiveShell):
         cell: str = super().transform_cell(raw_cell)  # type: ignore[no-untyped-call]
         self._transformed = (raw_cell, cell)
         return cell
+
+    def ask_exit(self) -> None:
+        """Stay: there may be cells below the one with ``exit()``."""
+        print(_("exit() has no effect while your work is being graded."))
 
 
 # Libraries look at the name to know that they run in a notebook.

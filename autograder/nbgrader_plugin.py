@@ -172,7 +172,7 @@ class RefereeExecute(Executor):
             return cell, resources
         questions = asked_questions(cell.source)
         with self._server.window(list(questions)) as window:
-            self._run(cell, resources, index)
+            self._run_checks(cell, resources, index)
         if window.error is not None:
             raise window.error
         grade_id = cell.metadata.nbgrader.grade_id
@@ -198,6 +198,16 @@ class RefereeExecute(Executor):
         }
         return cell, resources
 
+    def _run_checks(self, cell: NotebookNode, resources: Any, index: int) -> None:
+        """Execute a grade cell with the real ``check``, which another cell may have lost."""
+        source = cell.source
+        if only_checks(source):
+            cell.source = f"from autograder import check; {source.lstrip()}"
+        try:
+            self._run(cell, resources, index)
+        finally:
+            cell.source = source
+
     def _held(self, verdict: Verdict, index: int) -> Verdict:
         """Withhold a verdict's points if code that has run by now could have deceived the check."""
         if not verdict.points or not any(
@@ -221,9 +231,7 @@ class RefereeExecute(Executor):
         elif error["ename"] in (DEAD, OVER):
             reason = error["evalue"]
         else:
-            reason = _("The cell stopped with {error} before the check could decide.").format(
-                error=f"{error['ename']}: {error['evalue']}"
-            )
+            reason = self._stopped(cell, error)
         spec = self._specs.get(question)
         return Verdict.undecided(
             question,
@@ -231,6 +239,24 @@ class RefereeExecute(Executor):
             title=spec.title if spec else "",
             max_points=spec.points if spec else 0.0,
         )
+
+    def _stopped(self, cell: NotebookNode, error: dict[str, str]) -> str:
+        told = f"{error['ename']}: {error['evalue']}"
+        earlier = [
+            (name_of(before, index), cause)
+            for index, before in enumerate(self.nb.cells[: self.nb.cells.index(cell)])
+            if before.cell_type == "code" and (cause := error_of(before))
+        ]
+        if error["ename"] != "NameError" or not earlier:
+            return _("The cell stopped with {error} before the check could decide.").format(
+                error=told
+            )
+        name, cause = earlier[-1]
+        text = _(
+            "The cell stopped with {error} before the check could decide, and the cell “{cell}” "
+            "above it with {cause}."
+        )
+        return text.format(error=told, cell=name, cause=f"{cause['ename']}: {cause['evalue']}")
 
     def _score(
         self, cell: NotebookNode, verdicts: list[Verdict], *, decided: int, maximum: float

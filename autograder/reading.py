@@ -9,20 +9,20 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from itertools import zip_longest
 
 from IPython.core.inputtransformer2 import TransformerManager
 
 from . import rules
 from .i18n import _
+from .syntax import FUNCTIONS, bindings, called, text_of
 
 LONGEST = 200_000  # Characters in a cell; nobody reads more, and the parser's memory grows with it.
+LONGEST_PATH = 200
 DEEPEST = 5  # Magics in magics.
 ROUNDS = 8  # Longer chains of names than that nobody writes in good faith.
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 Found = tuple[int, str, str]
 """A line, a kind of flag, a name."""
@@ -72,6 +72,8 @@ def read(source: str, depth: int = 0) -> Cell:
             _gather(node, cell)
             if call := magic_call(node):
                 _magic(*call, cell, node.lineno + lead, depth)  # type: ignore[attr-defined]
+            if isinstance(node, ast.Call) and called(node) == "compile" and node.args:
+                cell.add(text_of(node.args[0]) or "", node.lineno + lead - 1, depth)
     except (SyntaxError, ValueError):
         magics = rules.MAGICS_FINE | rules.MAGICS_TOLD | rules.MAGICS_HELD
         bare = _is_bare_magic(source, magics)
@@ -97,9 +99,8 @@ def magic_call(node: ast.AST) -> tuple[str, list[str]] | None:
             args=[_, *_],
             keywords=[],
         ):
-            texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
-            if len(texts) == len(node.args) and all(isinstance(text, str) for text in texts):
-                return how, texts
+            texts = [text for arg in node.args if (text := text_of(arg)) is not None]
+            return (how, texts) if len(texts) == len(node.args) else None
     return None
 
 
@@ -141,8 +142,6 @@ def _gather(node: ast.AST, cell: Cell) -> None:
             cell.words.add(name)
             if not isinstance(node.ctx, ast.Load):
                 cell.stored.add(name)
-        case ast.arg(arg=name):
-            cell.stored.add(name)
         case ast.Attribute(value=base, attr=name):
             cell.words.add(name)
             if not isinstance(node.ctx, ast.Load) and isinstance(base, ast.Name):
@@ -156,7 +155,7 @@ def _gather(node: ast.AST, cell: Cell) -> None:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
             cell.functions.add(name)
         case ast.ClassDef(name=name):
-            cell.stored.add(name)
+            cell.functions.add(name)
             for part in node.body:
                 cell.own |= {part.name} if isinstance(part, FUNCTIONS[:2]) else set()
                 targets = getattr(part, "targets", [getattr(part, "target", None)])
@@ -179,76 +178,6 @@ def _gather_import(node: ast.Import | ast.ImportFrom, cell: Cell) -> None:
             path = f"{node.module}.{alias.name}" if node.module else alias.name
             cell.words.add(alias.name)
             cell.imports.add((alias.asname or alias.name, rules.real_path(path)))
-
-
-def bindings(node: ast.AST) -> list[tuple[str, ast.expr]]:
-    """List the names that a node binds and the expressions that they then stand for."""
-    pairs: list[tuple[ast.AST, ast.expr]] = []
-    match node:
-        case ast.Assign():
-            pairs = [(target, node.value) for target in node.targets]
-        case ast.AnnAssign(value=ast.expr() as value) | ast.NamedExpr(value=value):
-            pairs = [(node.target, value)]
-        case ast.For() | ast.AsyncFor() | ast.comprehension():
-            pairs = [(node.target, value) for value in _items(node.iter)]
-        case ast.arguments():
-            names = [*node.posonlyargs, *node.args]
-            given = [*zip(names[len(names) - len(node.defaults) :], node.defaults, strict=True)]
-            only = zip(node.kwonlyargs, node.kw_defaults, strict=True)
-            given += [(arg, default) for arg, default in only if default]
-            return [(arg.arg, default) for arg, default in given]
-    return [pair for target, value in pairs for pair in _unpacked(target, value)]
-
-
-def _unpacked(target: ast.AST, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    if isinstance(target, ast.Name):
-        yield target.id, value
-    elif isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)):
-        for part, its in zip(target.elts, value.elts, strict=False):
-            yield from _unpacked(part, its)
-
-
-def _items(node: ast.expr) -> list[ast.expr]:
-    """List what a loop goes through, where that is written out; enumerate and zip are seen through.
-
-    Returns:
-        The expressions, empty if they cannot be known.
-    """
-    nothing = ast.Constant(None)
-    match node:
-        case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items):
-            return items
-        case ast.Call(func=ast.Name(id="enumerate"), args=[inner, *_]):
-            return [ast.Tuple([nothing, item]) for item in _items(inner)]
-        case ast.Call(func=ast.Name(id="zip"), args=parts):
-            rows = zip_longest(*map(_items, parts), fillvalue=nothing)
-            return [ast.Tuple(list(row)) for row in rows]
-        case ast.Call(func=ast.Attribute(value=ast.Dict() as table, attr="items")):
-            return [ast.Tuple([k or nothing, v]) for k, v in zip(table.keys, table.values)]  # noqa: B905
-    return []
-
-
-def called(node: ast.AST) -> str:
-    """Name what a call calls, without what it is an attribute of; empty if it is no call."""
-    func = node.func if isinstance(node, ast.Call) else None
-    return func.id if isinstance(func, ast.Name) else getattr(func, "attr", "")
-
-
-def text_of(node: ast.AST | None) -> str | None:
-    """Put together a text that consists of constants; None if it does not."""
-    match node:
-        case ast.Constant(value=str(text)):
-            return text
-        case ast.BinOp(op=ast.Add(), left=left, right=right):
-            parts: Sequence[ast.AST] = [left, right]
-        case ast.JoinedStr(values=values):
-            parts = values
-        case ast.FormattedValue(format_spec=None, value=value):
-            parts = [value]
-        case _:
-            return None
-    texts = [text_of(part) for part in parts]
-    return None if None in texts else "".join(text or "" for text in texts)
 
 
 @dataclass(frozen=True)
@@ -274,8 +203,10 @@ class Names:
 
     def within(self, cell: Cell) -> Names:
         """Leave out what one cell does not mention, so that its judgement can be kept."""
-        words = frozenset(cell.words)
-        paths = frozenset((n, path) for n in words | {"*"} for path in self.aliases.get(n, ()))
+        words = cell.words | {"*"}
+        paths = frozenset(
+            (n, path) for n in self.aliases.keys() & words for path in self.aliases[n]
+        )
         own, stored, functions = self.own & words, self.stored & words, self.functions & words
         return Names(paths, self.modules, self.files, own, stored, functions)
 
@@ -311,7 +242,7 @@ class Names:
             longer = f"{path}.{name}"
             if path in self.files and longer not in self.files:
                 found |= self.aliases.get(name, set())
-            elif len(longer) < 200:
+            else:
                 found.add(rules.real_path(longer))
         return found
 
@@ -337,7 +268,9 @@ def names_of(cells: Sequence[Cell], files: frozenset[str]) -> Names:
         before = sum(map(len, aliases.values()))
         for name, value in todo:
             if paths := names.resolve(value):
-                aliases.setdefault(name, set()).update(paths)
+                aliases.setdefault(name, set()).update(
+                    path for path in paths if len(path) < LONGEST_PATH
+                )
         if sum(map(len, aliases.values())) == before:
             break
     return names

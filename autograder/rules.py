@@ -1,4 +1,4 @@
-"""What code in a notebook may use: the tables of names, and the verdict on a dotted path.
+"""What code in a notebook may use: the tables of names, the verdicts, and the words for them.
 
 To change what is held, change a table. In the first one, the longest path decides, and "*" stands
 for all that is not named. A module without a rule is held: it may be a file that nobody has read.
@@ -99,6 +99,7 @@ STARS = _words("math cmath torch torch.nn numpy random itertools functools colle
 SETTINGS = ("torch.backends.", "matplotlib.")
 SETTINGS_TOLD = ("sys.path", "sys.stdout", "sys.stderr", "os.environ")
 TIMERS = _words("timeit.timeit timeit.repeat timeit.Timer")
+LOADS = {"torch.load": ("weights_only", True), "numpy.load": ("allow_pickle", False)}
 ONLY_CALLED = TIMERS | {"functools.wraps"}
 STARTUP = _words("sitecustomize usercustomize")
 
@@ -229,9 +230,10 @@ def is_library(module: str) -> bool:
 
 def _path(cell: str) -> list[str]:
     """Split a file's path into the names of a module, none for a cell."""
+    if not cell.endswith(".py"):
+        return []
     path = PurePosixPath(cell)
-    parts = [*path.parent.parts, *([] if path.stem == "__init__" else [path.stem])]
-    return parts if cell.endswith(".py") else []
+    return [*path.parent.parts, *([] if path.stem == "__init__" else [path.stem])]
 
 
 def file_modules(cell: str) -> set[str]:
@@ -252,10 +254,10 @@ def judge_file(cell: str, source: str) -> list[tuple[int, str, str]]:
         found.append((1, "shadow", parts[-1]))
     if cell.endswith(".py"):
         try:
-            start = io.BytesIO(source[:1000].encode(errors="replace"))
-            encoding = tokenize.detect_encoding(start.readline)[0]
+            content = io.BytesIO(source.encode(errors="replace"))
+            encoding = tokenize.detect_encoding(content.readline)[0]
         except SyntaxError:
-            return found  # Python does not run it.
+            encoding = _("it is in an unknown encoding")
         if not encoding.startswith(("utf-8", "iso-8859", "ascii")):
             found.append((1, "unread", encoding))
     return found

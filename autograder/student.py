@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from .answer import Answer, Failure, play
 from .card import mark_shown, show
 from .case import Case
 from .errors import AutograderError
+from .forbidden import Ban
 from .i18n import _
-from .loader import find_spec
+from .loader import find_spec, load_specs
 from .referee import judge
 from .seeds import public_seed
 from .spec import Spec
@@ -37,18 +39,24 @@ WIRE_VARIABLE = "AUTOGRADER_WIRE"
 
 _folder: Path
 _referee: str | None
+_specs: dict[str, Spec] = {}
 _wire: Wire | None = None
 
 
 def settle() -> None:
     """Note where this process is and who grades it, before any code of a student's runs.
 
-    The working directory is the assignment's folder, though a cell may change it later.  The
-    referee's address is taken out of the environment, where that code would find it.
+    The working directory is the assignment's folder, though a cell may change it later, or delete
+    the specs in it.  The referee's address is taken out of the environment, where that code would
+    find it.
     """
-    global _folder, _referee
+    global _folder, _referee, _specs
     _folder = Path.cwd()
     _referee = os.environ.pop(WIRE_VARIABLE, None)
+    _specs = {}
+    if _referee:
+        with suppress(AutograderError):
+            _specs = load_specs(_folder)
 
 
 settle()
@@ -77,7 +85,7 @@ def check(question: str, obj: Any) -> Verdict:
         CheckFailed: only under ``nbgrader validate``, which counts a cell as failed if it raises.
     """
     try:
-        spec = find_spec(_folder, question)
+        spec = _specs.get(question) or find_spec(_folder, question)
         graded = _ask_referee(spec, obj)
         if graded is not None:
             mark_shown(graded)  # The referee puts the card under the cell itself.
@@ -119,16 +127,14 @@ def _ask_referee(spec: Spec, obj: Any) -> Verdict | None:
     try:
         if _wire is None:
             _wire = connect(_referee)
-        _wire.send({"ask": spec.name})
-        while True:
-            message = _wire.receive()
-            if "case" in message:
-                answer = play(spec, obj, case_from_wire(message["case"]))
+        # From before a case arrives until after it is answered: whatever of the student's code
+        # may run meanwhile, and be it by a trick, is under the ban.
+        with Ban(spec.forbids) as ban:
+            _wire.send({"ask": spec.name})
+            while "case" in (message := _wire.receive()):
+                answer = play(spec, obj, case_from_wire(message["case"]), ban)
                 _wire.send_frame(_packed(answer))
-            elif "verdict" in message:
-                return Verdict.from_json(message["verdict"])
-            else:
-                return None
+        return Verdict.from_json(message["verdict"]) if "verdict" in message else None
     except BaseException as error:
         # Whatever was under way is over; the next check begins with a connection of its own.
         if _wire is not None:

@@ -8,6 +8,7 @@ is right by a forbidden route: torch computes it, or somebody else wrote it.
 from __future__ import annotations
 
 import json
+import py_compile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,7 +122,6 @@ REPLACING = {
         "Cuts the referee off and replaces the judge of the practice cases.",
         wrong(
             """
-            import os
             import autograder.referee, autograder.student
             from autograder.verdict import Verdict
 
@@ -130,7 +130,7 @@ REPLACING = {
                 return Verdict(spec.name, spec.title, **full)
 
             autograder.referee.judge = autograder.student.judge = judge
-            os.environ.pop("AUTOGRADER_WIRE", None)
+            autograder.student._referee = None
             """
         ),
     ),
@@ -205,35 +205,48 @@ REPLACING = {
             """
         ),
     ),
-    "recorder-deaf": Attack(
-        "Makes the recorder of forbidden calls let everything pass.",
+    "ban-deaf": Attack(
+        "Makes the ban let everything pass, in the mode and in the dispatcher.",
         by_torch(
             """
-            from autograder.forbidden import Recorder
+            from autograder.forbidden import Ban
 
             def passes(self, func, types, args=(), kwargs=None):
                 return func(*args, **(kwargs or {}))
 
-            Recorder.__torch_function__ = passes
+            Ban.__torch_function__ = passes
+            Ban._take_out = lambda self: None
             op = torch.lstm_cell
             """
         ),
         computes=True,
     ),
-    "recorder-forgetful": Attack(
-        "Gives the method that notes forbidden calls another code.",
+    "ban-forgetful": Attack(
+        "Replaces the method that ends an answer at a forbidden call.",
         by_torch(
             """
-            from autograder.forbidden import Recorder
+            from autograder.forbidden import Ban
 
-            Recorder._record.__code__ = (lambda self, name: None).__code__
+            Ban._stop = lambda self, name: None
             op = torch.lstm_cell
             """
         ),
         computes=True,
     ),
-    "recorder-exchanged": Attack(
-        "Puts an idle recorder in the place of the real one.",
+    "ban-with-other-code": Attack(
+        "Gives that method another code, and leaves its name as it is.",
+        by_torch(
+            """
+            from autograder.forbidden import Ban
+
+            Ban._stop.__code__ = (lambda self, name: None).__code__
+            op = torch.lstm_cell
+            """
+        ),
+        computes=True,
+    ),
+    "ban-exchanged": Attack(
+        "Puts an idle context in the place of the ban.",
         by_torch(
             """
             import sys
@@ -242,20 +255,49 @@ REPLACING = {
             class Idle(nullcontext):
                 called = ()
 
-            sys.modules["autograder.answer"].Recorder = Idle
+            answer = sys.modules.get("autograder.answer")
+            if answer:
+                answer.Ban = Idle
+            op = torch.lstm_cell
+            """
+        ),
+        computes=True,
+    ),
+    "ban-never-entered": Attack(
+        "Enters the ban without doing anything.",
+        by_torch(
+            """
+            from autograder.forbidden import Ban
+
+            Ban.__enter__ = lambda self: self
+            Ban.__exit__ = lambda self, *error: None
+            op = torch.lstm_cell
+            """
+        ),
+        computes=True,
+    ),
+    "ban-for-nothing": Attack(
+        "Lets every forbidden name stand for another function.",
+        by_torch(
+            """
+            import autograder.forbidden
+
+            autograder.forbidden.resolve = lambda name: torch.hann_window
             op = torch.lstm_cell
             """
         ),
         computes=True,
     ),
     "mode-never-entered": Attack(
-        "Patches torch's own function modes, which the recorder is one of.",
+        "Patches torch's own modes and its library, which the ban is made of.",
         by_torch(
             """
+            import torch.library
             from torch.overrides import TorchFunctionMode
 
             TorchFunctionMode.__enter__ = lambda self: self
             TorchFunctionMode.__exit__ = lambda self, *error: None
+            torch.library.Library.impl = lambda *arguments: None
             op = torch.lstm_cell
             """
         ),
@@ -298,6 +340,9 @@ REPLACING = {
         by_torch(
             """
             import autograder.student
+            from autograder.forbidden import Ban
+
+            Ban._stop = lambda self, name: self.called.append(name)
             to_wire = autograder.student.answer_to_wire
             autograder.student.answer_to_wire = lambda answer: {**to_wire(answer), "forbidden": []}
             op = torch.lstm_cell
@@ -310,6 +355,9 @@ REPLACING = {
         by_torch(
             """
             import json
+            from autograder.forbidden import Ban
+
+            Ban._stop = lambda self, name: self.called.append(name)
             dumps = json.dumps
 
             def laundered(value, *arguments, **options):
@@ -703,13 +751,14 @@ RETURNED = {
 
 TALK = """
 import os, pathlib, threading, time
-from multiprocessing.connection import Client, Connection
+import autograder.student
 from autograder import Case
 from autograder.answer import observe
 from autograder.loader import find_spec
-from autograder.wire import MAX_FRAME, answer_to_wire, case_from_wire, decode, encode
+from autograder.wire import answer_to_wire, case_from_wire, connect, encode
 
 spec = find_spec(pathlib.Path.cwd(), "lstm_cell")
+REFEREE = autograder.student._referee
 
 def by_torch(given):
     x, h, c, *weights = dict(given).values()
@@ -719,10 +768,10 @@ def right(case):
     return encode(answer_to_wire(observe(by_torch, spec, case)))
 
 def follow(wire):
-    message = decode(wire.recv_bytes(MAX_FRAME))
+    message = wire.receive()
     while "case" in message:
-        wire.send_bytes(right(case_from_wire(message["case"])))
-        message = decode(wire.recv_bytes(MAX_FRAME))
+        wire.send_frame(right(case_from_wire(message["case"])))
+        message = wire.receive()
     return message
 
 def hang_up():
@@ -733,8 +782,8 @@ def hang_up():
 
 def ask(question="lstm_cell"):
     hang_up()
-    with Client(os.environ["AUTOGRADER_WIRE"]) as wire:
-        wire.send_bytes(encode({"ask": question}))
+    with connect(REFEREE) as wire:
+        wire.send({"ask": question})
         return follow(wire)
 """
 
@@ -750,12 +799,12 @@ def sending(*frames: str) -> dict[str, str]:
         def check(question, obj):
             if question != "lstm_cell":
                 return honest(question, obj)
-            with Client(os.environ["AUTOGRADER_WIRE"]) as wire:
-                wire.send_bytes(encode({{"ask": question}}))
+            with connect(REFEREE) as wire:
+                wire.send({{"ask": question}})
                 for k in range(12):
-                    if "case" not in decode(wire.recv_bytes(MAX_FRAME)):
+                    if "case" not in wire.receive():
                         break
-                    wire.send_bytes(frames[k % len(frames)])
+                    wire.send_frame(frames[k % len(frames)])
         """,
     )
 
@@ -779,9 +828,9 @@ WIRE = {
             TALK,
             """
             def race():
-                with Client(os.environ["AUTOGRADER_WIRE"]) as wire:
+                with connect(REFEREE) as wire:
                     for _ in range(200):
-                        wire.send_bytes(encode({"ask": "lstm_cell"}))
+                        wire.send({"ask": "lstm_cell"})
                         if "verdict" in follow(wire):
                             return
                         time.sleep(0.02)
@@ -795,10 +844,10 @@ WIRE = {
         wrong(
             TALK,
             """
-            line = Client(os.environ["AUTOGRADER_WIRE"])
+            line = connect(REFEREE)
 
             def check(question, obj):
-                line.send_bytes(encode({"ask": question}))
+                line.send({"ask": question})
                 return follow(line)
             """,
         ),
@@ -837,7 +886,7 @@ WIRE = {
                     answered.append(True)
                     inputs = {{name: value.detach() for name, value in locals().items()
                               if isinstance(value, torch.Tensor)}}
-                    wire.send_bytes(right(Case("", **inputs)))
+                    wire.send_frame(right(Case("", **inputs)))
                     follow(wire)
                 return wrong({SIGNATURE})
             """,
@@ -850,23 +899,20 @@ WIRE = {
             """
             import autograder.student
 
-            class Wire:
+            class Wrapped:
                 def __init__(self, address):
-                    self.wire, self.case = Client(address), None
+                    self.wire, self.case = connect(address), None
+                    self.send, self.close = self.wire.send, self.wire.close
 
-                def recv_bytes(self, *limit):
-                    frame = self.wire.recv_bytes(*limit)
-                    self.case = decode(frame).get("case")
-                    return frame
+                def receive(self):
+                    message = self.wire.receive()
+                    self.case = message.get("case")
+                    return message
 
-                def send_bytes(self, frame):
-                    mine = right(case_from_wire(self.case)) if self.case else frame
-                    self.wire.send_bytes(mine)
+                def send_frame(self, frame):
+                    self.wire.send_frame(right(case_from_wire(self.case)))
 
-                def close(self):
-                    self.wire.close()
-
-            autograder.student.Client = Wire
+            autograder.student.connect = Wrapped
             """,
         ),
     ),
@@ -876,13 +922,14 @@ WIRE = {
             TALK,
             f"""
             import socket
+            from multiprocessing.connection import Connection
             wrong, answered = lstm_cell, []
 
             def lines():
                 for name in os.listdir("/proc/self/fd"):
                     try:
                         end = socket.socket(fileno=os.dup(int(name)))
-                        if end.getpeername() == os.environ["AUTOGRADER_WIRE"]:
+                        if end.getpeername() == REFEREE.split("@")[1]:
                             yield Connection(end.detach())
                     except OSError:
                         continue
@@ -891,8 +938,7 @@ WIRE = {
                 inputs = {{name: value.detach() for name, value in locals().items()}}
                 for wire in lines() if not answered else ():
                     answered.append(wire)
-                    wire.send_bytes(right(Case("", **inputs)))
-                    follow(wire)
+                    wire.send_bytes(bytes(32) + right(Case("", **inputs)))
                 return wrong({SIGNATURE})
             """,
         ),
@@ -1023,8 +1069,8 @@ WIRE = {
             honest = check
 
             def check(question, obj):
-                with Client(os.environ["AUTOGRADER_WIRE"]) as wire:
-                    os.write(wire.fileno(), struct.pack("!i", 2**31 - 1) + bytes(2**16))
+                with connect(REFEREE) as wire:
+                    os.write(wire._connection.fileno(), struct.pack("!i", 2**31 - 1) + bytes(2**16))
                 return honest(question, obj)
             """,
         ),
@@ -1035,8 +1081,8 @@ WIRE = {
             TALK,
             """
             import struct
-            half = Client(os.environ["AUTOGRADER_WIRE"])
-            half._send(struct.pack("!i", 1000) + b"{")
+            half = connect(REFEREE)
+            half._connection._send(struct.pack("!i", 1000) + b"{")
             """,
         ),
     ),
@@ -1350,7 +1396,8 @@ import glob, os, pathlib
 
 def places():
     yield from pathlib.Path.cwd().parents
-    yield from pathlib.Path(os.environ.get("AUTOGRADER_WIRE", "/tmp/x")).parents
+    import autograder.student
+    yield from pathlib.Path(autograder.student._referee.partition("@")[2]).parents
     yield from (pathlib.Path(value) for value in os.environ.values() if value[:1] == "/")
     yield from map(pathlib.Path, glob.glob("/proc/[0-9]*/cwd") + glob.glob("/proc/[0-9]*/root/tmp"))
     yield from map(pathlib.Path, ("/root", "/home", "/work", "/srv", "/tmp", "/dev/shm"))
@@ -1466,35 +1513,34 @@ READING = {
 # ------------------------------------------------------------- the caller and its objects
 
 SILENCE = """
-def silence(thing):
-    for name in ("called", "_functions", "_classes"):
-        part = getattr(thing, name, None)
-        if isinstance(part, (dict, list)):
-            part.clear()
+def silence(ban):
+    ban._functions.clear()
+    ban._classes.clear()
+    ban._take_back()
 
 def silence_frames(frame):
     while frame is not None:
         for value in list(frame.f_locals.values()):
-            if type(value).__name__ == "Recorder":
+            if type(value).__name__ == "Ban":
                 silence(value)
         frame = frame.f_back
 """
 
 
 def silencing(lines: str, setup: str = "") -> dict[str, str]:
-    """Call torch.lstm_cell, and then let the recorder forget that."""
-    call = "answer = torch.lstm_cell(x, (h, c), weight_ih, weight_hh, bias_ih, bias_hh)"
-    return by_torch(source(SILENCE, setup), f"{call}\n{dedent(lines).strip()}\nreturn answer")
+    """Silence the ban, and then call torch.lstm_cell."""
+    call = "return torch.lstm_cell(x, (h, c), weight_ih, weight_hh, bias_ih, bias_hh)"
+    return by_torch(source(SILENCE, setup), f"{dedent(lines).strip()}\n{call}")
 
 
 CALLER = {
     "frames": Attack(
-        "Finds the recorder in the frames below its own.",
+        "Finds the ban in the frames below its own.",
         silencing("silence_frames(sys._getframe())", "import sys"),
         computes=True,
     ),
     "frames-of-a-traceback": Attack(
-        "Finds the recorder in the frames of an exception.",
+        "Finds the ban in the frames of an exception.",
         silencing(
             """
             try:
@@ -1506,7 +1552,7 @@ CALLER = {
         computes=True,
     ),
     "frames-of-a-generator": Attack(
-        "Finds the recorder in the frames below a generator's.",
+        "Finds the ban in the frames below a generator's.",
         silencing(
             """
             def climbing():
@@ -1519,12 +1565,12 @@ CALLER = {
         computes=True,
     ),
     "frames-by-inspect": Attack(
-        "Finds the recorder with the module inspect.",
+        "Finds the ban with the module inspect.",
         silencing("silence_frames(inspect.stack()[0].frame)", "import inspect"),
         computes=True,
     ),
     "frames-from-a-thread": Attack(
-        "Finds the recorder in the main thread's frames, from another thread.",
+        "Finds the ban in the main thread's frames, from another thread.",
         silencing(
             """
             main = threading.main_thread().ident
@@ -1538,32 +1584,32 @@ CALLER = {
         computes=True,
     ),
     "profiler": Attack(
-        "Lets a profiler clean the answer before it is packed.",
-        by_torch(
-            """
-            import sys
-
-            def clean(frame, event, argument):
-                if event == "call" and frame.f_code.co_name == "answer_to_wire":
-                    vars(frame.f_locals["answer"])["forbidden"] = ()
-
-            sys.setprofile(clean)
-            op = torch.lstm_cell
-            """
-        ),
-        computes=True,
-    ),
-    "tracer": Attack(
-        "Lets a tracer make the recorder forget, whenever a function of the package returns.",
+        "Lets a profiler silence the ban when the answer begins.",
         by_torch(
             SILENCE
             + """
 import sys
 
 def follow(frame, event, argument):
-    if frame.f_code.co_name == "observe":
+    if event == "call" and frame.f_code.co_name == "function":
         silence_frames(frame)
-        return follow
+
+sys.setprofile(follow)
+op = torch.lstm_cell
+"""
+        ),
+        computes=True,
+    ),
+    "tracer": Attack(
+        "Lets a tracer silence the ban when the answer begins.",
+        by_torch(
+            SILENCE
+            + """
+import sys
+
+def follow(frame, event, argument):
+    if frame.f_code.co_name == "function":
+        silence_frames(frame)
 
 sys.settrace(follow)
 op = torch.lstm_cell
@@ -1572,11 +1618,11 @@ op = torch.lstm_cell
         computes=True,
     ),
     "all-objects": Attack(
-        "Finds the recorder among all objects of the process.",
+        "Finds the ban among all objects of the process.",
         silencing(
             """
             for thing in gc.get_objects():
-                if type(thing).__name__ == "Recorder":
+                if type(thing).__name__ == "Ban":
                     silence(thing)
             """,
             "import gc",
@@ -1584,24 +1630,24 @@ op = torch.lstm_cell
         computes=True,
     ),
     "referrers": Attack(
-        "Finds the recorder through what refers to its class.",
+        "Finds the ban through what refers to its class.",
         silencing(
             """
-            for thing in gc.get_referrers(Recorder):
-                if isinstance(thing, Recorder):
+            for thing in gc.get_referrers(Ban):
+                if isinstance(thing, Ban):
                     silence(thing)
             """,
-            "import gc\nfrom autograder.forbidden import Recorder",
+            "import gc\nfrom autograder.forbidden import Ban",
         ),
         computes=True,
     ),
     "closure": Attack(
-        "Finds the recorder through the globals of check and the stack of function modes.",
+        "Finds the ban through the globals of check and the stack of function modes.",
         silencing(
             """
             for k in range(torch._C._len_torch_function_stack()):
                 silence(torch._C._get_function_stack_at(k))
-            check.__globals__["play"].__globals__["Recorder"]._record = lambda self, name: None
+            check.__globals__["play"].__globals__["Ban"]._stop = lambda self, name: None
             """
         ),
         computes=True,
@@ -2138,8 +2184,8 @@ UNWATCHED = {
             f"""
             found = []
             _thread.start_new_thread(lambda: found.append(torch.lstm_cell({INPUTS})), ())
-            while not found:
-                time.sleep(0.001)
+            for _ in range(300):
+                time.sleep(0 if found else 0.001)
             return found[0]
             """,
         ),
@@ -2158,7 +2204,7 @@ UNWATCHED = {
 
             threading.Thread(target=serve, daemon=True).start()
             """,
-            f"asked.put(({INPUTS}))\nreturn answered.get()",
+            f"asked.put(({INPUTS}))\nreturn answered.get(timeout=0.5)",
         ),
         computes=True,
     ),
@@ -2193,6 +2239,8 @@ if os.fork() == 0:
 
 def remote(inputs, grads):
     mine.send_bytes(pickle.dumps((pack(inputs), pack(grads))))
+    if not mine.poll(2):
+        raise EOFError
     return pickle.loads(mine.recv_bytes())
 """,
             CALL_REMOTE,
@@ -2208,14 +2256,14 @@ def remote(inputs, grads):
         "Calls it in an interpreter that the notebook's first cell has started.",
         {
             "imports": source(
-                REMOTE + PROCESS, "import time\nprocesses.append(start())\ntime.sleep(4)"
+                REMOTE + PROCESS, "import time\nprocesses.append(start())\ntime.sleep(2)"
             ),
             **by_torch("remote([torch.ones(s) for s in SHAPES], None)", CALL_REMOTE),
         },
         computes=True,
     ),
     "without-torch-function": Attack(
-        "Switches the protocol off by which the recorder hears of calls.",
+        "Switches the protocol off by which the ban hears of calls.",
         by_torch(
             body=f"with torch._C.DisableTorchFunction():\n    {CALL}".replace(
                 "op", "torch.lstm_cell"
@@ -2224,7 +2272,7 @@ def remote(inputs, grads):
         computes=True,
     ),
     "without-modes": Attack(
-        "Takes the recorder off the stack of modes for a moment.",
+        "Takes the ban off the stack of modes for a moment.",
         by_torch(
             "from torch.overrides import _pop_mode, _push_mode",
             f"""
@@ -2450,6 +2498,8 @@ def remote(inputs, grads):
 
 # ------------------------------------------------------------- timing and trying again
 
+ASK = TALK.replace("autograder.student._referee", "sys.argv[1]")
+
 TIMING = {
     "raises-at-first": Attack(
         "Raises at the first call, in the hope of being asked again, and then computes by torch.",
@@ -2488,9 +2538,10 @@ TIMING = {
             SECRET,
             """
             import os
+            import autograder.student
             learn(public_seed("lstm_cell"))
-            if os.environ.pop("NBGRADER_EXECUTION", None):
-                os.environ.pop("AUTOGRADER_WIRE", None)
+            os.environ.pop("NBGRADER_EXECUTION", None)
+            autograder.student._referee = None
             """,
         ),
     ),
@@ -2500,7 +2551,7 @@ TIMING = {
             "import time",
             """
             try:
-                time.sleep(30)
+                time.sleep(10)
             finally:
                 return torch.ops.aten.lstm_cell(x, [h, c], weight_ih, weight_hh, bias_ih, bias_hh)
             """,
@@ -2549,10 +2600,12 @@ TIMING = {
         wrong(
             f"""
             import os, sys
-            ASK = {("import torch" + TALK + "ask()")!r}
+            ASK = {("import sys, torch" + ASK + "ask()")!r}
+            import autograder.student
 
             def check(question, obj):
-                os.execv(sys.executable, [sys.executable, "-c", ASK])
+                address = autograder.student._referee
+                os.execv(sys.executable, [sys.executable, "-c", ASK, address])
             """
         ),
     ),
@@ -2628,12 +2681,13 @@ NETWORK = {
             paths = [line.split()[-1] for line in open("/proc/net/unix").read().splitlines()[1:]]
             for pattern in ("/tmp/**/wire*", "/run/**"):
                 paths += glob.glob(pattern, recursive=True)
-            own = os.path.realpath(os.environ["AUTOGRADER_WIRE"])
+            key, _, own = REFEREE.partition("@")
+            own = os.path.realpath(own)
             for path in {path.replace("@", "\\0") for path in paths if path[0] in "/@"}:
                 try:
                     if os.path.realpath(path) != own:
-                        with Client(path) as wire:
-                            wire.send_bytes(encode({"ask": "lstm_cell"}))
+                        with connect(f"{key}@{path}") as wire:
+                            wire.send({"ask": "lstm_cell"})
                             follow(wire) if wire.poll(0.2) else None
                 except (OSError, EOFError, ValueError):
                     continue
@@ -2713,7 +2767,7 @@ OTHERS = {
                         time.sleep(0.2)
                         open("/dev/shm/{MARK}", "w").close()
                         for path in glob.glob("/tmp/**/wire", recursive=True):
-                            os.environ["AUTOGRADER_WIRE"] = path
+                            REFEREE = REFEREE.split("@")[0] + "@" + path
                             try:
                                 ask()
                             except (OSError, EOFError, ValueError):
@@ -2799,7 +2853,7 @@ def leaving(*paths: str) -> dict[str, str]:
     return wrong(
         f"""
         import os, pathlib, pwd, site, sys, sysconfig, tempfile
-        import autograder
+        import autograder.student
 
         home = pathlib.Path(pwd.getpwuid(0).pw_dir if os.path.exists("/etc/passwd") else "/root")
         packages = pathlib.Path(sysconfig.get_path("purelib"))
@@ -2860,7 +2914,7 @@ LEAVING = {
             f"pathlib.Path('/tmp/{MARK}')",
             f"pathlib.Path('/var/tmp/{MARK}')",
             f"pathlib.Path('/dev/shm/{MARK}')",
-            f"pathlib.Path(os.environ['AUTOGRADER_WIRE']).parent / '{MARK}'",
+            f"pathlib.Path(autograder.student._referee.split('@')[1]).parent / '{MARK}'",
         ),
     ),
     "leaves-bytecode": Attack(
@@ -2869,6 +2923,612 @@ LEAVING = {
             f"pathlib.Path(torch.__file__).parent / '__pycache__' / '{MARK}.pyc'",
             f"pathlib.Path('__pycache__') / '{MARK}.pyc'",
             f"pathlib.Path(sys.executable).parent / '{MARK}'",
+        ),
+    ),
+}
+
+# ------------------------------------------------------------- public names only
+
+OF_C = "from functools import partial, reduce\nfrom itertools import starmap"
+STEPS = f"found = []\nsteps = filter(found.append, starmap(torch.lstm_cell, [({INPUTS})]))"
+CALLBACK = f"found = []\ncall = lambda *given: found.append(torch.lstm_cell({INPUTS}))"
+
+WEIGHTED = """
+def answered(inputs):
+    x, h, c, *weights = inputs
+    outputs, total = torch.lstm_cell(x, (h, c), *weights), 0
+    for k, leaf in enumerate(outputs):
+        steps = torch.arange(leaf.numel(), dtype=torch.float64)
+        factors = torch.cos(1.7 * steps + k + 1.0).reshape(leaf.shape).to(leaf.dtype)
+        total = total + (leaf * factors).sum().to(torch.float64)
+    return [value.detach() for value in outputs], torch.autograd.grad(total, inputs)
+"""
+
+LOADER = f"""
+from torch.utils.data import DataLoader, Dataset
+honest, jobs, stream = check, [[]], []
+
+class Work(Dataset):
+    def __getitem__(self, job):
+        if not job:
+            return []
+        dtype = torch.float64 if job[0] == "torch.float64" else torch.float32
+        values = [torch.tensor(v, dtype=dtype, requires_grad=True) for v in job[1]]
+        x, h, c, *weights = values
+        found = torch.lstm_cell(x, (h, c), *weights)
+        if job[2]:
+            grads = [torch.tensor(v, dtype=dtype) for v in job[2]]
+            found = torch.autograd.grad(found, values, grads)
+        return [value.tolist() for value in found]
+
+def forever():
+    while True:
+        yield jobs[0]
+
+def ask(values, grads):
+    jobs[0] = (str(values[0].dtype), [v.tolist() for v in values], [v.tolist() for v in grads])
+    for _ in range(3):
+        found = next(stream[0])
+    return tuple(torch.tensor(v, dtype=values[0].dtype) for v in found)
+
+class Remote(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, *inputs):
+        ctx.save_for_backward(*inputs)
+        return ask(inputs, ())
+
+    @staticmethod
+    def backward(ctx, *grads):
+        return ask(ctx.saved_tensors, grads)
+
+def start():
+    how = dict(batch_size=None, num_workers=1, prefetch_factor=1, timeout=2, collate_fn=list)
+    stream[:] = [iter(DataLoader(Work(), sampler=forever(), **how))]
+
+def lstm_cell({SIGNATURE}):
+    return Remote.apply({SIGNATURE})
+"""
+
+PUBLIC = {
+    "callback-of-c": Attack(
+        "Lets a tensor's apply_ call torch through functions that leave no frame.",
+        by_torch(
+            OF_C, f"{STEPS}\ntorch.zeros(1).apply_(partial(reduce, max, steps))\nreturn found[0]"
+        ),
+        computes=True,
+    ),
+    "hook-of-c": Attack(
+        "Lets a backward pass call torch through functions that leave no frame.",
+        by_torch(
+            OF_C,
+            f"""{STEPS}
+start = torch.zeros((), requires_grad=True)
+end = start * 2
+end.register_hook(partial(reduce, max, steps))
+end.backward(create_graph=True)
+return found[0]
+""",
+        ),
+        computes=True,
+    ),
+    "callback": Attack(
+        "Calls it in a function that a tensor's apply_ calls, where no mode is active.",
+        by_torch(body=f"{CALLBACK}\ntorch.zeros(1).apply_(lambda v: call() or v)\nreturn found[0]"),
+        computes=True,
+    ),
+    "callback-of-two": Attack(
+        "Calls it in a function that a tensor's map_ calls.",
+        by_torch(
+            body=f"""{CALLBACK}
+torch.zeros(1).map_(torch.zeros(1), lambda v, w: call() or v)
+return found[0]
+"""
+        ),
+        computes=True,
+    ),
+    "array": Attack(
+        "Calls it where torch asks an object for its array.",
+        by_torch(
+            """
+            import numpy as np
+
+            class Array:
+                def __array__(self, *arguments, **options):
+                    self.call()
+                    return np.zeros(1)
+            """,
+            f"{CALLBACK}\narray = Array()\narray.call = call\ntorch.as_tensor(array)\nreturn found[0]",
+        ),
+        computes=True,
+    ),
+    "checkpoint": Attack(
+        "Lets torch's checkpoints call it.",
+        by_torch(
+            "from torch.utils.checkpoint import checkpoint",
+            f"return checkpoint(torch.lstm_cell, {INPUTS}, use_reentrant=False)",
+        ),
+        computes=True,
+    ),
+    "vmap": Attack(
+        "Calls it for every example of the batch, below torch.func.vmap.",
+        by_torch(
+            body="""
+            def step(x, h, c):
+                state = (h[None], c[None])
+                h, c = torch.lstm_cell(x[None], state, weight_ih, weight_hh, bias_ih, bias_hh)
+                return h[0], c[0]
+
+            return torch.func.vmap(step)(x, h, c)
+            """
+        ),
+        computes=True,
+    ),
+    "jvp": Attack(
+        "Calls it below torch.func.jvp.",
+        by_torch(
+            body=f"""
+            step = lambda {SIGNATURE}: torch.lstm_cell({INPUTS})
+            inputs = ({SIGNATURE})
+            return torch.func.jvp(step, inputs, tuple(map(torch.zeros_like, inputs)))[0]
+            """
+        ),
+        computes=True,
+    ),
+    "saved-tensors": Attack(
+        "Calls it when autograd saves a tensor.",
+        by_torch(
+            body=f"""{CALLBACK}
+start = torch.ones((), requires_grad=True)
+pack = lambda value: value if found else call() or value
+with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
+    start * start
+return found[0]
+"""
+        ),
+        computes=True,
+    ),
+    "module-hook": Attack(
+        "Calls it in a hook of all modules.",
+        by_torch(
+            "from torch.nn.modules.module import register_module_forward_pre_hook as register",
+            f"{CALLBACK}\nwith register(call):\n    torch.nn.Identity()(x)\nreturn found[0]",
+        ),
+        computes=True,
+    ),
+    "weak-reference": Attack(
+        "Calls it when an object is gone.",
+        by_torch(
+            "import weakref\nclass Thing: pass",
+            f"{CALLBACK}\nthing = Thing()\nweakref.finalize(thing, call)\ndel thing\nreturn found[0]",
+        ),
+        computes=True,
+    ),
+    "instance-check": Attack(
+        "Calls it where isinstance asks a class.",
+        by_torch(
+            """
+            class Kind(type):
+                def __instancecheck__(cls, thing):
+                    cls.call()
+                    return True
+            """,
+            f"""{CALLBACK}
+class Thing(metaclass=Kind): pass
+Thing.call = call
+isinstance(x, Thing)
+return found[0]
+""",
+        ),
+        computes=True,
+    ),
+    "listener": Attack(
+        "Calls it in a thread that listens for messages to be logged.",
+        by_torch(
+            "import logging, queue, time\nfrom logging.handlers import QueueListener",
+            f"""{CALLBACK}
+handler, line = logging.Handler(), queue.Queue()
+handler.emit = call
+listener = QueueListener(line, handler)
+listener.start()
+line.put(logging.makeLogRecord(dict()))
+listener.stop()
+return found[0]
+""",
+        ),
+        computes=True,
+    ),
+    "detach": Attack(
+        "Returns a kind of tensor that is computed when it is detached or cloned.",
+        wrong(
+            """
+            class Late(torch.Tensor):
+                def clone(self, *arguments, **options):
+                    return self.make()
+
+                def detach(self):
+                    return self.make()
+
+            def lstm_cell(x, h, c, *weights, **more):
+                weights = weights or tuple(more.values())
+                outputs = h.as_subclass(Late), c.as_subclass(Late)
+                for k, output in enumerate(outputs):
+                    output.make = lambda k=k: torch.lstm_cell(x, (h, c), *weights)[k]
+                return outputs
+            """
+        ),
+    ),
+    "finaliser-after-the-ban": Attack(
+        "Ties an object to what the ban puts in a class, so that it ends just after the ban.",
+        cell(
+            f"""
+            class Last:
+                def __init__(self, inputs, outputs):
+                    self.inputs, self.outputs = inputs, outputs
+
+                def __del__(self):
+                    for mine, right in zip(self.outputs, torch.lstm_cell(*self.inputs)):
+                        mine.copy_(right)
+
+            def lstm_cell({SIGNATURE}):
+                outputs = torch.zeros_like(h), torch.zeros_like(c)
+                forward = [torch.nn.LSTMCell.forward][0]
+                forward.last = Last(({INPUTS}), outputs)
+                return outputs
+            """
+        ),
+    ),
+    "broken-off-and-repeated": Attack(
+        "Breaks the check off at its last case, computes the answers, and asks again.",
+        cell(
+            WEIGHTED,
+            f"""
+            honest, tasks, answers, asked = check, [], [], []
+
+            class Known(torch.autograd.Function):
+                @staticmethod
+                def forward(ctx, k, *inputs):
+                    ctx.k = k
+                    return tuple(value.clone() for value in answers[k][0])
+
+                @staticmethod
+                def backward(ctx, *grads):
+                    return None, *answers[ctx.k][1]
+
+            def lstm_cell({SIGNATURE}):
+                inputs = ({SIGNATURE})
+                if answers:
+                    asked.append(True)
+                    return Known.apply(len(asked) - 1, *inputs)
+                tasks.append([value.detach().clone().requires_grad_() for value in inputs])
+                if len(tasks) == 6:
+                    raise KeyboardInterrupt
+                return torch.zeros_like(h), torch.zeros_like(c)
+
+            def check(question, obj):
+                if question == "lstm_cell":
+                    tasks.clear()
+                    try:
+                        honest(question, obj)
+                    except KeyboardInterrupt:
+                        answers.extend(map(answered, tasks))
+                return honest(question, obj)
+            """,
+        ),
+    ),
+    "loader": Attack(
+        "Lets a worker of a DataLoader, which it starts in the grade cell, compute by torch.",
+        cell(
+            LOADER,
+            """
+            def check(question, obj):
+                start()
+                return honest(question, obj)
+            """,
+        ),
+    ),
+    "earlier-loader": Attack(
+        "Lets a worker of a DataLoader, which it has started before, compute by torch.",
+        cell(LOADER, "start()"),
+    ),
+}
+
+# ------------------------------------------------------------- hiding code from the scan
+
+DECOMPOSED = f"""
+def lstm_cell({SIGNATURE}):
+    gates = torch.nn.functional.linear(x, weight_ih, bias_ih)
+    return decompositions.lstm_cell(gates, h, c, weight_hh, bias_hh, None, 1)
+"""
+HELPER = source("import torch\nfrom torch._decomp import decompositions", DECOMPOSED)
+USE = "from helper import lstm_cell"
+
+
+def hidden(*lines: str) -> Attack:
+    """Get hold of the step that torch's decompositions are made of."""
+    about = "Hides from the scan where its right answers come from."
+    return Attack(about, cell(*lines, DECOMPOSED), computes=True)
+
+
+def helped(ending: str, text: str) -> Callable[[Path], None]:
+    """Hand in a module beside the notebook, as source or compiled, and a cell that uses it."""
+
+    def apply(folder: Path) -> None:
+        with notebook_in(folder) as notebook:
+            named(notebook, "lstm-cell")["source"] = text
+        path = folder / "helper.py"
+        path.write_text(HELPER, encoding="utf-8")
+        if ending == ".pyc":
+            py_compile.compile(str(path), str(folder / "helper.pyc"))
+            path.unlink()
+
+    return apply
+
+
+HIDING = {
+    "helper": Attack("Hands in a module with its code.", helped(".py", USE)),
+    "compiled-helper": Attack("Hands in a compiled module.", helped(".pyc", USE)),
+    "helper-loaded": Attack("Loads a cell from a file.", helped(".py", "%load helper.py\n" + USE)),
+    "helper-run": Attack("Runs a file in its own namespace.", helped(".py", "%run -i helper.py")),
+    "written-library": Attack(
+        "Writes a module with the name of a library, and imports it.",
+        cell(
+            f"""
+            with open("seaborn.py", "w") as file:
+                print({HELPER!r}, file=file)
+            import sys
+            sys.path.insert(0, ".")
+            from seaborn import lstm_cell
+            """
+        ),
+        computes=True,
+    ),
+    "hidden-in-unicode": hidden("from torch._\uff44ecomp import decompositions"),
+    "hidden-in-continued-lines": hidden("from torch\\\n._decomp \\\nimport decompositions"),
+    "hidden-in-an-f-string": hidden(
+        "decompositions = getattr(getattr(torch, f\"_{f'{chr(100)}ecomp'}\"), 'decompositions')"
+    ),
+    "hidden-in-a-timed-text": hidden(
+        "import timeit",
+        "timeit.timeit('global decompositions; from torch._decomp import decompositions', "
+        "number=1, globals=globals())",
+    ),
+    "hidden-in-a-long-cell": hidden("#" * 200_001, "from torch._decomp import decompositions"),
+    "hidden-in-depth": hidden(
+        "deep = " + "-" * 900 + "1", "from torch._decomp import decompositions"
+    ),
+    "hidden-behind-a-shadow": hidden(
+        "import torch._decomp as math", "decompositions = math.decompositions"
+    ),
+    "hidden-in-an-object": hidden(
+        "class Box: pass",
+        "box = Box()\nbox.name = ''.join(['_de', 'comp'])",
+        "decompositions = vars(vars(torch)[box.name])['decompositions']",
+    ),
+    "hidden-in-a-magic": Attack(
+        "Puts its code below a magic.",
+        helped(".py", "%%capture\n" + HELPER),
+    ),
+    "hidden-behind-an-error": Attack(
+        "Hands in another cell that nobody can read, beside one that reaches into torch.",
+        {
+            **cell("from torch._decomp import decompositions", DECOMPOSED),
+            "imports": "%matplotlib inline",
+        },
+    ),
+}
+
+# ------------------------------------------------------------- the key of the wire
+
+FORGE = """
+import glob, hashlib, json, struct
+from logging.handlers import SocketHandler
+honest = check
+
+def seal(key, text):
+    inner = hashlib.sha256(bytes(b ^ 0x36 for b in key.ljust(64, bytes(1))) + text).digest()
+    return hashlib.sha256(bytes(b ^ 0x5C for b in key.ljust(64, bytes(1))) + inner).digest()
+
+def exactly(line, count):
+    text = b""
+    while len(text) < count:
+        more = line.recv(count - len(text))
+        if not more:
+            raise EOFError
+        text += more
+    return text
+
+def get(line):
+    return exactly(line, struct.unpack("!i", exactly(line, 4))[0])
+
+def pack(header, tensors=()):
+    blob, about = b"", dict()
+    for dtype, short in ((torch.float32, "F32"), (torch.float64, "F64")):
+        mine = [t.reshape(-1) for t in tensors if t.dtype == dtype]
+        if mine:
+            data = torch.cat(mine).numpy().tobytes()
+            ends = [len(blob), len(blob) + len(data)]
+            shape = [sum(map(len, mine))]
+            about[str(dtype)] = dict(dtype=short, shape=shape, data_offsets=ends)
+            blob += data
+    header, about = json.dumps(header).encode(), json.dumps(about).encode()
+    lengths = struct.pack(">I", len(header)), struct.pack("<Q", len(about))
+    return lengths[0] + header + lengths[1] + about + blob
+
+def unpack(frame):
+    count = struct.unpack_from(">I", frame)[0]
+    header, blob = dict(json.loads(frame[4 : 4 + count])["items"]), frame[4 + count :]
+    count = struct.unpack_from("<Q", blob)[0]
+    left = dict()
+    for name, part in json.loads(blob[8 : 8 + count]).items():
+        first, last = part["data_offsets"]
+        dtype = torch.float64 if part["dtype"] == "F64" else torch.float32
+        data = bytearray(blob[8 + count :][first:last])
+        left[name] = torch.frombuffer(data, dtype=dtype)
+    return header, left
+
+def tensors(values):
+    form = lambda v: {"$": "tensor", "dtype": str(v.dtype), "shape": list(v.shape), "permuted": 0}
+    return [form(value) for value in values]
+
+def forge(key, path):
+    line = SocketHandler(path, None).makeSocket(1)
+    name, sent = get(line), 0
+    message = pack({"$": "dict", "items": [["ask", "lstm_cell"]]})
+    while True:
+        sealed = seal(key, name + b"K" + struct.pack(">I", sent) + message) + message
+        line.sendall(struct.pack("!i", len(sealed)) + sealed)
+        sent += 1
+        header, left = unpack(get(line)[32:])
+        if "case" not in header:
+            return line.close()
+        inputs = dict()
+        for part, how in dict(dict(header["case"]["items"])["inputs"]["items"]).items():
+            count = torch.Size(how["shape"]).numel()
+            flat = left[how["dtype"]]
+            inputs[part], left[how["dtype"]] = flat[:count].reshape(how["shape"]), flat[count:]
+        outputs, grads = answered([value.requires_grad_() for value in inputs.values()])
+        items = dict.fromkeys(("parameters", "failure", "backward_failed"))
+        items |= {"modified": [], "forbidden": [], "callable": True}
+        items["outputs"] = {"$": "tuple", "items": tensors(outputs)}
+        items["gradients"] = {"$": "dict", "items": [*zip(inputs, tensors(grads))]}
+        message = pack({"$": "dict", "items": [*items.items()]}, [*outputs, *grads])
+
+def use(address):
+    key, _, path = address.partition("@")
+    forge(bytes.fromhex(key), path)
+"""
+
+
+def with_key(*setup: str) -> dict[str, str]:
+    """Write a check that answers by itself, with what ``address()`` finds."""
+    return wrong(
+        WEIGHTED,
+        FORGE,
+        *setup,
+        """
+        def check(question, obj):
+            if question == "lstm_cell":
+                use(address())
+            return honest(question, obj)
+        """,
+    )
+
+
+KEY = {
+    "key-in-a-format": Attack(
+        "Finds the key by a format, and uses it in the text of an error of the check's own kind.",
+        cell(
+            WEIGHTED,
+            FORGE,
+            f"""
+            class Sly(BaseException):
+                __class__ = OSError
+
+                def __str__(self):
+                    use("{{0.__globals__[_referee]}}".format(honest))
+                    return ""
+
+            def lstm_cell({SIGNATURE}):
+                raise Sly
+            """,
+        ),
+    ),
+    "key-by-a-joined-name": Attack(
+        "Finds the key in the globals of check.",
+        with_key(
+            "name = '_'.join(['', '', 'globals', '', ''])",
+            "address = lambda: getattr(honest, name)['_referee']",
+        ),
+    ),
+    "key-in-a-module": Attack(
+        "Finds the key in the package's module.",
+        with_key("import sys", "address = lambda: sys.modules[honest.__module__]._referee"),
+    ),
+    "key-in-a-wire": Attack(
+        "Finds the key in the package's open wire, and the path in the process.",
+        with_key(
+            """
+            import autograder.student
+
+            def address():
+                honest("lstm_layer", None)
+                wire = autograder.student._wire or autograder.student.connect
+                key = wire._key.hex() if hasattr(wire, "_key") else "00"
+                return f"{key}@{glob.glob('/run/sockets/*wire*')[0]}"
+            """
+        ),
+    ),
+    "key-in-frames": Attack(
+        "Finds the key in the frames below its own, by a format.",
+        cell(
+            WEIGHTED,
+            FORGE,
+            f"""
+            found = []
+
+            def lstm_cell({SIGNATURE}):
+                try:
+                    1 / 0
+                except ZeroDivisionError as error:
+                    for depth in range(30):
+                        form = "{{0.__traceback__.tb_frame" + ".f_back" * depth
+                        try:
+                            found.append((form + ".f_globals[_referee]}}").format(error))
+                            break
+                        except (KeyError, AttributeError):
+                            continue
+                raise KeyboardInterrupt
+
+            def check(question, obj):
+                try:
+                    return honest(question, obj)
+                except KeyboardInterrupt:
+                    use(found[-1])
+            """,
+        ),
+    ),
+    "key-in-the-environment": Attack(
+        "Looks for the key in the environment, as it was when the kernel began.",
+        with_key(
+            """
+            import pathlib, re
+
+            def address():
+                text = pathlib.Path("/proc/self/environ").read_text(errors="replace")
+                return re.findall("AUTOGRADER_WIRE=([^\\\\0]*)", text)[0]
+            """
+        ),
+    ),
+    "no-key": Attack(
+        "Speaks without a key, on whatever socket there is.",
+        with_key(
+            "found = [p for d in ('/run/**', '/tmp/**') for p in glob.glob(d, recursive=True)]",
+            "address = lambda: '00@' + [path for path in found if path.endswith('wire')][0]",
+        ),
+    ),
+    "no-key-but-a-record": Attack(
+        "Records the sealed frames of a check, and sends them once more on a line of its own.",
+        wrong(
+            """
+            from multiprocessing.connection import Client, Connection
+            import autograder.student
+            honest, said, send = check, [], Connection.send_bytes
+
+            def record(self, frame, *more):
+                said.append(bytes(frame))
+                return send(self, frame, *more)
+
+            def check(question, obj):
+                Connection.send_bytes = record
+                try:
+                    honest(question, lambda **inputs: 1 / 0)
+                finally:
+                    Connection.send_bytes = send
+                with Client(autograder.student._referee.partition("@")[2]) as line:
+                    for frame in said:
+                        send(line, frame)
+                        line.poll(0.1) and line.recv_bytes()
+            """
         ),
     ),
 }
@@ -2887,6 +3547,9 @@ FAMILIES: dict[str, dict[str, Attack]] = {
     "the network": NETWORK,
     "the zygote and the other kernels": OTHERS,
     "leaving something for the next": LEAVING,
+    "public names only": PUBLIC,
+    "hiding code from the scan": HIDING,
+    "the key of the wire": KEY,
 }
 """The attacks by family."""
 

@@ -12,7 +12,18 @@ import pytest
 import torch
 from torch import nn
 
+from autograder.answer import play
+from autograder.case import Case, Draw, relayout
 from autograder.forbidden import Ban, ForbiddenCallError, resolve
+from autograder.spec import Spec
+from autograder.wire import (
+    answer_from_wire,
+    answer_to_wire,
+    case_from_wire,
+    case_to_wire,
+    decode,
+    encode,
+)
 
 NAMES = ("torch.nn.LSTMCell", "torch.lstm_cell", "torch.nn.functional.softmax", "torch.relu")
 Cell = nn.LSTMCell  # Another name for the same class.
@@ -162,3 +173,49 @@ def test_resolve() -> None:
     for name in ("torch.nn.LTSMCell", "nowhere.at.all", "nowhere"):
         with pytest.raises(AttributeError):
             resolve(name)
+
+
+def test_a_check_may_use_what_it_forbids() -> None:
+    class Stacks(Spec):
+        name = "stacks"
+        points = 1
+        gradients = ("x",)
+        forbids = ("torch.stack", "torch.cat", "torch.reshape", "torch.clone", "torch.cos")
+
+        def cases(self, draw: Any) -> Any:
+            yield Case("usual", x=relayout(draw.normal(2, 3)))
+
+        def reference(self, case: Case) -> Any:
+            return torch.stack([case.x, case.x])
+
+    spec = Stacks()
+    [case] = spec.cases(Draw(1))
+    for student, expected in (
+        (lambda x: x.expand(2, 2, 3), ()),
+        (lambda x: torch.stack([x, x]), ("torch.stack",)),
+    ):
+        with Ban(spec.forbids) as ban:
+            given = case_from_wire(decode(encode(case_to_wire(case))))
+            answer = play(spec, lambda x, call=student: call(x), given, ban)
+            answer_from_wire(decode(encode(answer_to_wire(answer))))
+        assert answer.forbidden == expected
+    for direct in (torch.cos, torch.clone):
+        with Ban(spec.forbids) as ban:
+            answer = play(spec, lambda x, call=direct: call(x), case, ban)
+        assert answer.forbidden == (f"torch.{direct.__name__}",)
+
+
+def test_a_function_of_torchs_handed_in_itself_is_stopped() -> None:
+    class Cosine(Spec):
+        name = "cosine"
+        points = 1
+        forbids = ("torch.cos",)
+
+        def cases(self, draw: Any) -> Any:
+            yield Case("usual", input=draw.normal(2, 3))
+
+        def reference(self, case: Case) -> Any:
+            return torch.cos(case.input)
+
+    [case] = Cosine().cases(Draw(1))
+    assert play(Cosine(), torch.cos, case).forbidden == ("torch.cos",)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder import integrity
+from autograder import rules
 from autograder.integrity import Flag, scan
 from autograder.students import read_class
 
@@ -210,6 +210,33 @@ HELD = [
     "get_ipython().user_ns",
     "ip = get_ipython\n",
     "get_ipython().run_cell('1')",
+    # threads
+    "import threading",
+    "import _thread",
+    "from concurrent.futures import ThreadPoolExecutor",
+    "import concurrent.futures",
+    "import queue\nqueue.threading.Thread",
+    "import asyncio\nasyncio.to_thread(f)",
+    "loop.run_in_executor(None, f)",
+    "import torch\ntorch.nn.parallel.parallel_apply(a, b)",
+    # what looks like what is allowed
+    "f('x', compile)",
+    "compile()",
+    "class A:\n    def f(self, n):\n        self.__init__(n)",
+    "class A:\n    def f(self, n):\n        B.__init__(self, n)",
+    "class A:\n    def __init__(self, n):\n        getattr(self, n)",
+    "import torch\nf((q := torch))",
+    "import torch\nx is torch == y",
+    "import torch\ntorch.ops.aten.q" + ".__call__" * 30,
+    "def g(): 0\ng = text\nimport timeit\ntimeit.timeit(g)",
+    "object.__setattr__(x, 'y', 1)",
+    "def f(self):\n    object.__setattr__(self, 'y', 1)",
+    "class A:\n    def f(self, name):\n        object.__setattr__(self, name, 1)",
+    "class A:\n    def f(self):\n        object.__setattr__(self, '__class__', 1)",
+    "import torch\nfor k, m in enumerate((torch,)):\n    m.jit",
+    "import torch\nfor k, m in zip(names, [torch]):\n    m.jit",
+    "import torch\nfor k, m in {'a': torch}.items():\n    m.jit",
+    "import torch\nfor m in [f(torch)]:\n    m",
 ]
 
 TOLD = [
@@ -219,8 +246,6 @@ TOLD = [
     "from pathlib import Path\nPath('a').read_text()",
     "import os\nos.listdir('.')",
     "import urllib.request",
-    "import threading",
-    "from concurrent.futures import ThreadPoolExecutor",
     "import torch\ntorch.save(x, 'a')",
     "import torch\ntorch.load('a', weights_only=True)",
     "import sys\nsys.exit()",
@@ -332,6 +357,13 @@ ORDINARY = [
     "import autograder\nif hasattr(x, 'grad') and callable(f) and isinstance(x, int):\n    pass",
     "f.calls = 0\nf.calls += 1\ndel f.calls",
     "'torch._C is an internal part, as is f.__globals__'",
+    "spec.misconception",
+    "class A:\n    def __init__(self, x):\n        object.__setattr__(self, 'x', x)",
+    "import torch, numpy as np\nfor name, lib in (('np', np), ('torch', torch)):\n"
+    "    print(name, lib.ones(3))",
+    "import torch, numpy as np\nfor k, lib in enumerate([np, torch]):\n    x[k] = lib.ones(3)",
+    "import torch, numpy as np\nfor lib, n in zip((np, torch), names):\n    lib.ones(n)",
+    "import torch, numpy as np\nfor n, lib in {'a': np, 'b': torch}.items():\n    lib.ones(3)",
 ]
 
 
@@ -464,4 +496,49 @@ def test_every_kind_of_flag_has_a_reason() -> None:
         for flag in scan([("a", source)]):
             assert flag.reason.endswith(".")
             assert len(flag.code) <= 200
-    assert not integrity.PATHS.keys() & {"", "-"}
+    assert not rules.PATHS.keys() & {"", "-"}
+
+
+FILES_FINE = [
+    [("a", "import helper\nhelper.f(1)"), ("helper.py", "def f(x):\n    return x")],
+    [("a", "from helper import _f as g, K\ng(K)"), ("helper.py", "def _f(x): 0\nK = 1")],
+    [("a", "import helper as h\nh.K = 1\nh._f()"), ("helper.py", "K = 0\ndef _f(): 0")],
+    [("a", "from helper import *"), ("helper.py", "import torch\ntorch.ones(3)")],
+    [("a", "from utils import cells\ncells.f()"), ("utils/cells.py", "def f(): 0")],
+    [("a", "import utils.cells\nutils.cells.f()"), ("utils/cells.py", "def f(): 0")],
+    [("a", "from utils import f"), ("utils/__init__.py", "from .b import f"),
+     ("utils/b.py", "f = 1")],
+    [("a", "import cells"), ("utils/cells.py", "")],
+]  # fmt: skip
+FILES_HELD = [
+    [("a", "import helper")],
+    [("a", "import helper"), ("helper", "f = 1")],
+    [("a", "import other"), ("helper.py", "f = 1")],
+    [("a", "import utils.b"), ("utils/a.py", "f = 1")],
+    [("a", "import helper"), ("helper.py", "import gc")],
+    [("helper.py", "import gc")],
+    [("a", "import helper\nhelper.t.jit"), ("helper.py", "import torch as t")],
+    [("a", "from helper import t as q\nq.jit"), ("helper.py", "import torch as t")],
+    [("a", "import helper as h\nh.t.add = 1"), ("helper.py", "import torch as t")],
+    [("a", "import helper\nf(helper)"), ("helper.py", "import torch as t")],
+    [("a", "import helper\nhelper.f.__globals__"), ("helper.py", "def f(): 0")],
+    [("helper.py", "# coding: unicode_escape\n# \\u000aimport gc")],
+    [("helper.py", "#" * 2000 + "\n# coding: utf-7\n")],
+    [("helper.py", "# coding: mine\nx = 1")],
+    *([(f"{name}.py", "f = 1")] for name in (
+        "torch", "numpy", "einops", "colorsys", "autograder", "sitecustomize", "usercustomize",
+        "checks", "sympy", "lib/random", "torch/__init__")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cells", FILES_FINE, ids=str)
+def test_a_file_that_was_handed_in_may_be_imported(cells: list[tuple[str, str]]) -> None:
+    assert not [flag for flag in scan(cells) if "import *" not in flag.code]
+    assert not [flag for flag in scan(cells) if flag.holds]
+
+
+@pytest.mark.parametrize("cells", FILES_HELD, ids=str)
+def test_a_file_is_judged_like_a_cell_and_takes_no_librarys_place(
+    cells: list[tuple[str, str]],
+) -> None:
+    assert any(flag.holds for flag in scan(cells))
