@@ -348,9 +348,18 @@ def _write_report(course: Course, assignment: str) -> None:
     from .grading import rows
     from .report import write
 
-    grades, page = write(
+    grades, page, summary = write(
         course, assignment, partial(rows, course, assignment), course.root / "reports" / assignment
     )
+    withheld = sum(bool(each.withheld) for each in summary.integrity)
+    if withheld:
+        out.print(
+            f"{withheld} submissions hold code that could deceive the check; their points are "
+            "withheld until you have looked. See Integrity in the report."
+        )
+    repaired = sum(bool(each.repairs) for each in summary.integrity)
+    if repaired:
+        out.print(f"{repaired} submissions had to be repaired. See Integrity in the report.")
     out.print(f"Grades:         {grades}", soft_wrap=True)
     out.print(f"Report:         {page}", soft_wrap=True)
 

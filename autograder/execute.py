@@ -84,6 +84,7 @@ class Executor(Execute):  # type: ignore[misc]
         self._manager: Any = None
         self._culprits: dict[int, bool] = {}  # True: by what the cell had left running
         self._running: list[int] = []  # cells that left something running
+        self._threading: list[int] = []  # those of them whose threads run on
         self._endless: set[int] = set()
         self._threads: int | None = None
 
@@ -120,6 +121,10 @@ class Executor(Execute):  # type: ignore[misc]
 
     def _execute(self, cell: NotebookNode, resources: Any, index: int) -> None:
         self._cell_bytes, self._silenced = 0, False
+        provisioner: Any = self.km.provisioner
+        watched = isinstance(provisioner, ZygoteProvisioner)
+        if watched and self._threads is None:
+            self._threads = provisioner.tidy()[1]
         timeout = self.error_on_timeout
         try:
             super().preprocess_cell(cell, resources, index)
@@ -130,12 +135,13 @@ class Executor(Execute):  # type: ignore[misc]
             self._endless.add(index)
             # Code may refuse to be interrupted, and then the next cells would wait in vain.
             self._alive = self._answers()
-        provisioner: Any = self.km.provisioner
-        if self._alive and isinstance(provisioner, ZygoteProvisioner):
+        if self._alive and watched:
             ended, threads = provisioner.tidy()
-            if ended or threads > (self._threads or threads):
+            if threads > (self._threads or 0):
+                self._threading.append(index)
+                self._threads = threads
+            if ended or index in self._threading:
                 self._running.append(index)
-            self._threads = max(threads, self._threads or 0)
 
     def _answers(self) -> bool:
         deadline = time.monotonic() + _PATIENCE
@@ -175,6 +181,7 @@ class Executor(Execute):  # type: ignore[misc]
         self.km = self.create_kernel_manager()
         self.start_new_kernel(env=self._env)
         self.start_new_kernel_client()
+        self.wait_for_reply(self.kc.kernel_info())
         self._alive = True
         for index, cell in enumerate(self.nb.cells[:upto]):
             if index in self._culprits or index in self._endless or cell.cell_type != "code":

@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from . import guard
 
-__all__ = ["Ban", "ForbiddenCallError", "resolve"]
+__all__ = ["Ban", "ForbiddenCallError", "resolve", "watched_in_one_thread"]
 
 _COMPOSITE = "CompositeImplicitAutograd"
 _PLACES = (torch, torch.Tensor, nn.functional, torch.special)
@@ -164,6 +164,17 @@ class Ban(TorchFunctionMode):
 
 def _stopping(stop: Callable[[str], None], name: str) -> Callable[..., Any]:
     return lambda *args, **kwargs: stop(name)
+
+
+def watched_in_one_thread(names: Sequence[str]) -> bool:
+    """Tell whether some of what is forbidden can be called unseen from another thread.
+
+    Args:
+        names: the dotted names of what is forbidden.
+    """
+    found = [resolve(name) for name in names]
+    functions = [each for each in found if not isinstance(each, type)]
+    return any(not _operators(getattr(each, "__name__", "")) for each in functions)
 
 
 def _is_part_of_another(operator: str) -> bool:

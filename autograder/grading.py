@@ -91,6 +91,13 @@ class Row:
         return replace(self, cells=(), repairs=(), flags=(), said=tuple(self.reasons))
 
     @property
+    def withheld(self) -> list[str]:
+        """The questions whose points are withheld until the instructor has looked."""
+        return [
+            verdict.question for cell in self.cells for verdict in cell.verdicts if verdict.held
+        ]
+
+    @property
     def unprotected(self) -> list[str]:
         """The grade cells whose marks the student's own kernel decided."""
         return [cell.grade_id for cell in self.cells if not cell.protected]

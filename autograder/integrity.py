@@ -23,6 +23,8 @@ __all__ = ["Flag", "scan"]
 
 Said = Iterator[tuple[str, str]]
 
+_WRITING = re.compile(r"open|write|save|tofile|dump|copy|rename|[!%]")
+
 
 @dataclass(frozen=True)
 class Flag:
@@ -58,6 +60,8 @@ def scan(cells: Iterable[tuple[str, str]]) -> list[Flag]:
     read_cells = [read(source) for _name, source in named]
     files = frozenset().union(*(rules.file_modules(name) for name, _source in named))
     names = names_of(read_cells, files)
+    # Where files can be written, a module that is not there may be one of them.
+    writing = any(_WRITING.search(source) for _name, source in named)
     flags: dict[Flag, None] = {}
     for (cell, source), its in zip(named, read_cells, strict=True):
         lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -65,7 +69,8 @@ def scan(cells: Iterable[tuple[str, str]]) -> list[Flag]:
         for line, kind, name in found:
             line = min(max(line, 1), len(lines))
             code = lines[line - 1].strip()[:200]
-            flags[Flag(cell, line, code, rules.reason(kind, name), kind not in rules.TOLD)] = None
+            holds = kind not in rules.TOLD and (writing or kind != "unknown")
+            flags[Flag(cell, line, code, rules.reason(kind, name), holds)] = None
     return list(flags)
 
 

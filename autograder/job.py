@@ -52,6 +52,10 @@ __all__ = [
 ]
 
 
+_COMPILED = (".so", ".pyd", ".dylib", ".dll", ".pyc", ".pyo")
+"""Ends the names of files that could run, but that nobody could read."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What all submissions of an assignment share."""
@@ -329,7 +333,7 @@ class _Line:
         others = {
             path: content
             for path, content in submission.files.items()
-            if not path.endswith(".ipynb")
+            if not path.endswith((".ipynb", *_COMPILED))
         }
         with folder() as work, twin.opened() as url:
             _write(Path(work), {**others, **plan.files})

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,14 +157,12 @@ class _App(kernelapp.IPKernelApp, _Prepared):
         self.init_gui_pylab()
 
     async def serve(self, line: Line) -> None:
-        """Answer requests until the other end of the line is closed, or the student leaves."""
+        """Answer requests until the other end of the line is closed."""
         more = asyncio.Event()
         asyncio.get_running_loop().add_reader(line, more.set)
         while not line.closed:
             while line.poll(REQUESTS, 0):
                 await self.kernel.dispatch_shell([zmq.Frame(part) for part in line.take(REQUESTS)])
-                if self.kernel.shell.exit_now:
-                    return
             more.clear()
             await more.wait()
 
@@ -253,7 +252,10 @@ def serve(line: Line) -> None:
     """Serve a line in a forked child until its other end is closed."""
     made: Any = _App.instance()
     made.attach(line)
-    asyncio.run(made.serve(line))
+    while not line.closed:
+        # A cell may stop the event loop, or close it.
+        with suppress(RuntimeError):
+            asyncio.run(made.serve(line))
 
 
 def app() -> kernelapp.IPKernelApp:

@@ -25,8 +25,9 @@ from .card import VERDICT_MIME, to_html
 from .course import Digest, submission_digest
 from .errors import AutograderError
 from .execute import DEAD, OVER, Executor, error_of, name_of, new_output
+from .forbidden import watched_in_one_thread
 from .i18n import _
-from .integrity import scan
+from .integrity import Flag, scan
 from .loader import CHECKS_FILE, load_specs
 from .notebooks import asked_questions, is_grade_code, only_checks, text_sources, update_sources
 from .provisioner import SANDBOX_KERNEL
@@ -116,9 +117,14 @@ class RefereeExecute(Executor):
         self._specs = load_specs(folder) if (folder / CHECKS_FILE).exists() else {}
         names = [name_of(cell, index) for index, cell in enumerate(nb.cells)]
         self._flags = scan(
-            (names[index], cell.source)
-            for index, cell in enumerate(nb.cells)
-            if cell.cell_type == "code" and not _is_instructors(cell)
+            [
+                *_python_files(Path(resources["metadata"]["path"] or "."), folder),
+                *(
+                    (names[index], cell.source)
+                    for index, cell in enumerate(nb.cells)
+                    if cell.cell_type == "code" and not _is_instructors(cell)
+                ),
+            ]
         )
         self._place = {name: index for index, name in reversed([*enumerate(names)])}
         nb, resources = super().preprocess(nb, resources, km)
@@ -210,9 +216,12 @@ class RefereeExecute(Executor):
 
     def _held(self, verdict: Verdict, index: int) -> Verdict:
         """Withhold a verdict's points if code that has run by now could have deceived the check."""
-        if not verdict.points or not any(
-            flag.holds and self._place[flag.cell] <= index for flag in self._flags
-        ):
+        if not verdict.points:
+            return verdict
+        if watched_in_one_thread(self._specs[verdict.question].forbids):
+            self._flag_threads(index)
+        # A file that was handed in may be imported anywhere.
+        if not any(flag.holds and self._place.get(flag.cell, -1) <= index for flag in self._flags):
             return verdict
         reason = _(
             "The answer was compared with torch, but the notebook holds code that could deceive "
@@ -239,6 +248,15 @@ class RefereeExecute(Executor):
             title=spec.title if spec else "",
             max_points=spec.points if spec else 0.0,
         )
+
+    def _flag_threads(self, index: int) -> None:
+        for place in self._threading:
+            cell = self.nb.cells[place]
+            code = cell.source.strip().split("\n")[0][:200]
+            reason = _("It leaves threads running, in which the check cannot see what is called.")
+            flag = Flag(name_of(cell, place), 1, code, reason, True)
+            if place <= index and flag not in self._flags:
+                self._flags.append(flag)
 
     def _stopped(self, cell: NotebookNode, error: dict[str, str]) -> str:
         told = f"{error['ename']}: {error['evalue']}"
@@ -281,6 +299,16 @@ class SaveReviewedGrades(SaveAutoGrades):  # type: ignore[misc]
             )
             grade.needs_manual_grade = True
             self.gradebook.db.commit()
+
+
+def _python_files(folder: Path, source: Path) -> list[tuple[str, str]]:
+    """Read the Python files of a submission that are not the assignment's own."""
+    paths = [path.relative_to(folder) for path in sorted(folder.rglob("*.py"))]
+    return [
+        (path.as_posix(), (folder / path).read_text(encoding="utf-8", errors="replace"))
+        for path in paths
+        if not (source / path).exists() and (folder / path).is_file()
+    ]
 
 
 def _is_instructors(cell: NotebookNode) -> bool:

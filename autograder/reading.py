@@ -107,12 +107,14 @@ def magic_call(node: ast.AST) -> tuple[str, list[str]] | None:
 def _magic(how: str, texts: list[str], cell: Cell, line: int, depth: int) -> None:
     """Judge a magic or a command; code that it runs in the kernel is added to the cell."""
     if how in ("system", "getoutput"):
-        kind = "command" if _is_harmless(texts[0]) else "shell"
+        # What a command starts is ended with its cell; but IPython evaluates what is in braces.
+        kind = "shell" if re.search(r"[{$]", texts[0]) else "command"
         cell.found.append((line, kind, texts[0].strip() or how))
         return
     name, argument, body = [*texts, "", ""][:3]
-    told = name in rules.MAGICS_TOLD or (name, argument.strip()) == ("load_ext", "autoreload")
-    held = not told and name not in rules.MAGICS_FINE
+    autoreload = (name, argument.strip()) == ("load_ext", "autoreload")
+    told = name not in rules.MAGICS_FINE
+    held = name in rules.MAGICS_HELD and not autoreload
     held |= name not in ("time", "timeit") and "{" in argument
     held |= name == "writefile" and argument.strip().endswith((".py", ".pth", ".so"))
     setting = r"(InlineBackend(\.\w+ *=[^()]*)?)?"
@@ -125,13 +127,6 @@ def _magic(how: str, texts: list[str], cell: Cell, line: int, depth: int) -> Non
             cell.found.append((line, "unread", f"%{name}"))
     if name in ("time", "timeit", "capture"):
         cell.add(body, line, depth)
-
-
-def _is_harmless(command: str) -> bool:
-    command = re.sub(r"\d?>\s*(&\d|/dev/null)", "", command)
-    pieces = [piece.split() for piece in re.split(r"[;|&\n]+", command)]
-    known = all(piece[0] in rules.COMMANDS_TOLD for piece in pieces if piece)
-    return known and not re.search(r"[`{<>]|\$\(", command)
 
 
 def _gather(node: ast.AST, cell: Cell) -> None:

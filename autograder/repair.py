@@ -386,8 +386,26 @@ class _Repair:
                 self.cells.insert(self._behind(self._claims[last], "grade"), cell)
                 places = self._places()
                 moved.append(name)
-        text = _("These cells stood before what they check and were moved behind it: {cells}.")
+        text = _(
+            "These cells were out of order, before what they check, and were moved behind it: "
+            "{cells}."
+        )
         self._tell(text, reversed(moved))
+        moved = []
+        for index, name in enumerate(self._names):
+            source = self._source[name]
+            later = [places[n] for n in self._names[index + 1 :] if self._source[n].kind != "task"]
+            if source.kind == "read-only" and source.cell_type == "code":
+                first = min(later, default=len(self.cells))
+                if first < places[name]:
+                    self.cells.insert(first, self.cells.pop(places[name]))
+                    places = self._places()
+                    moved.append(name)
+        text = _(
+            "These cells were out of order, behind what needs them, and were moved before it: "
+            "{cells}."
+        )
+        self._tell(text, moved)
 
     def _places(self) -> dict[str, int]:
         places = {id(cell): place for place, cell in enumerate(self.cells)}

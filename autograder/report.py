@@ -13,9 +13,10 @@ from .card import environment, to_html
 from .course import Course
 from .errors import CourseError
 from .grading import Row
+from .integrity import Flag
 from .verdict import Verdict
 
-__all__ = ["Question", "Summary", "write"]
+__all__ = ["Integrity", "Question", "Summary", "write"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,20 @@ class Question:
     """Reasons without a named misconception, and their counts, most frequent first."""
 
 
+@dataclass(frozen=True)
+class Integrity:
+    """What an instructor should know of how a submission was made gradable, and of its code."""
+
+    student: str
+    """The student's id."""
+    repairs: tuple[str, ...]
+    """What was repaired, in sentences."""
+    flags: tuple[Flag, ...]
+    """The code to look at."""
+    withheld: tuple[str, ...]
+    """The questions whose points are withheld."""
+
+
 class Summary:
     """A class summed up, in one pass over its rows.
 
@@ -52,6 +67,8 @@ class Summary:
         """The points to earn."""
         self._total = 0.0
         self._tenths = [0] * 11
+        self.integrity: list[Integrity] = []
+        """Whose submission was repaired or flagged."""
         self._unprotected: set[str] = set()
         self._questions: dict[str, _Counts] = {}
         for row in rows:
@@ -65,6 +82,10 @@ class Summary:
         share = row.score / row.max_score if row.max_score else 0.0
         self._tenths[min(int(share * 10 + 1e-9), 10)] += 1
         self._unprotected.update(row.unprotected)
+        if row.repairs or row.flags:
+            self.integrity.append(
+                Integrity(row.student, row.repairs, row.flags, tuple(row.withheld))
+            )
         for cell in row.cells:
             for verdict in cell.verdicts:
                 if verdict.question not in self._questions:
@@ -126,7 +147,7 @@ class _Counts:
 
 def write(
     course: Course, assignment: str, rows: Callable[[], Iterable[Row]], target: Path
-) -> tuple[Path, Path]:
+) -> tuple[Path, Path, Summary]:
     """Write the table of grades and the report, row by row: a class may be large.
 
     Args:
@@ -136,7 +157,7 @@ def write(
         target: the folder to write into; made if need be.
 
     Returns:
-        The paths of ``grades.csv`` and ``report.html``.
+        The paths of ``grades.csv`` and ``report.html``, and the class summed up.
 
     Raises:
         CourseError: if they cannot be written.
@@ -160,14 +181,15 @@ def write(
         raise CourseError(
             f"{error.filename or target} cannot be written: {error.strerror or error}."
         ) from None
-    return grades, report
+    return grades, report, summary
 
 
 def _write_grades(path: Path, assignment: str, summary: Summary, rows: Iterable[Row]) -> None:
     names = [question.name for question in summary.questions]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["student", "assignment", "score", "max_score", *names, "reasons"])
+        head = ["student", "assignment", "score", "max_score", *names]
+        writer.writerow([*head, "withheld", "repairs", "reasons"])
         for row in rows:
             points = {v.question: v.points for cell in row.cells for v in cell.verdicts}
             writer.writerow(
@@ -177,6 +199,8 @@ def _write_grades(path: Path, assignment: str, summary: Summary, rows: Iterable[
                     f"{row.score:g}",
                     f"{row.max_score:g}",
                     *(f"{points[name]:g}" if name in points else "" for name in names),
+                    " ".join(row.withheld),
+                    len(row.repairs),
                     _plain(" ".join(row.reasons)),
                 ]
             )

@@ -34,15 +34,20 @@ fine -: unicodedata unittest warnings weakref inspect os sys traceback IPython a
 fine -: torch matplotlib mpl_toolkits scipy pandas sklearn seaborn tqdm PIL einops torchvision
 tell -: dis resource atexit base64 codecs zlib gzip bz2 lzma binascii zipfile
 tell -: tarfile urllib requests http shutil glob io getpass
-hold -: ctypes cffi gc marshal importlib builtins bltns codeop code pickle cloudpickle dill shelve
-hold -: runpy multiprocessing socket subprocess pty mmap signal ipykernel checks copyreg
-hold -: doctest pdb bdb trace pydoc pkgutil site cProfile profile threading _thread concurrent
+tell -: gc signal subprocess threading _thread concurrent builtins
+hold -: ctypes cffi marshal importlib bltns codeop code pickle cloudpickle dill shelve
+hold -: runpy multiprocessing socket pty mmap ipykernel checks copyreg
+hold -: doctest pdb bdb trace pydoc pkgutil site cProfile profile
+tell builtins: print input open exit quit
+hold builtins: *
+hold signal: signal sigaction
 fine sys: version version_info stdout stderr stdin maxsize getsizeof platform executable argv flags
 fine sys: float_info byteorder getrecursionlimit getrefcount exc_info implementation hexversion
-tell sys: exit path setrecursionlimit
+tell sys: exit path setrecursionlimit settrace setprofile
 hold sys: *
 fine os: path name sep linesep getcwd getpid cpu_count makedirs mkdir urandom fspath PathLike
 tell os: environ getenv listdir walk remove chdir scandir stat rename rmdir unlink uname _exit
+tell os: abort close closerange fork forkpty getppid kill killpg nice popen system waitpid
 hold os: *
 fine types: SimpleNamespace MappingProxyType NoneType EllipsisType UnionType GenericAlias MethodType
 hold types: *
@@ -97,7 +102,16 @@ LOOKING = _words("print help dir type hasattr id repr str isinstance len sorted"
 PLAIN = _words("math cmath time random datetime copy itertools statistics")  # Nothing is behind.
 STARS = _words("math cmath torch torch.nn numpy random itertools functools collections time")
 SETTINGS = ("torch.backends.", "matplotlib.")
-SETTINGS_TOLD = ("sys.path", "sys.stdout", "sys.stderr", "os.environ")
+# To change these helps nobody to deceive the check.
+SETTINGS_TOLD = (
+    "sys.path",
+    "sys.stdout",
+    "sys.stderr",
+    "os.environ",
+    "os.getcwd",
+    "random.",
+    "time.",
+)
 TIMERS = _words("timeit.timeit timeit.repeat timeit.Timer")
 LOADS = {"torch.load": ("weights_only", True), "numpy.load": ("allow_pickle", False)}
 ONLY_CALLED = TIMERS | {"functools.wraps"}
@@ -164,15 +178,12 @@ MAGICS_FINE = _words("""
 """)
 MAGICS_TOLD = _words("""
     pip conda ls ll cd env html HTML javascript js latex markdown svg writefile autoreload history
+    reset sx system bash sh script python python3 perl ruby pypy
 """)
 MAGICS_HELD = _words("""
-    run sx system bash sh script python python3 perl ruby pypy load load_ext reload_ext macro rerun
-    recall rep edit ed alias autocall debug pdb prun store autoawait cython aimport
-""")  # So is any other magic; these are known where the % is left out, too.
-COMMANDS_TOLD = _words("""
-    ls pip pip3 conda mamba echo pwd cat head tail wc free df du uname which date lscpu nproc whoami
-    nvidia-smi grep sort tree hostname
-""")
+    run load load_ext reload_ext macro rerun recall rep edit ed alias autocall debug pdb prun store
+    autoawait cython aimport
+""")  # Any other magic does not exist.
 
 
 def is_dunder(name: str) -> bool:

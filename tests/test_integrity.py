@@ -20,10 +20,10 @@ LSTM_CELL = ROOT / "exercises/source/lstm-cell"
 
 HELD = [
     # modules, by whatever name they come
-    "import gc",
-    "import torch, gc",
+    "import ctypes",
+    "import torch, ctypes",
     "import ctypes as c",
-    "from gc import *",
+    "from ctypes import *",
     "from torch import _C",
     "import torch._C as q",
     "import torch\ntorch._C",
@@ -49,19 +49,18 @@ HELD = [
     "import dataclasses\ndataclasses.inspect.currentframe()",
     "from dataclasses import sys as s\ns.modules",
     "from torch.nn.functional import *\nimportlib.reload",
-    "def f():\n    class A:\n        try:\n            import gc\n        except ImportError:\n"
+    "def f():\n    class A:\n        try:\n            import ctypes\n        except ImportError:\n"
     "            0",
     "import checks",
     "from checks import LSTMCell",
-    "import helper",
-    "from . import helper",
+    "import helper\nopen('helper.py', 'w')",
+    "from . import helper\n!ls",
     "import autograder.answer",
     "from autograder import student",
     "import autograder\nautograder.student.play",
     "import IPython\nIPython.get_ipython()",
     "import sys\nsys.modules['torch']",
     "import sys\nsys._getframe()",
-    "from sys import settrace",
     "import sys\nsys.meta_path.insert(0, 1)",
     "import importlib",
     "import inspect\ninspect.currentframe()",
@@ -73,11 +72,8 @@ HELD = [
     "from operator import methodcaller as m",
     "import unittest.mock",
     "from unittest.mock import patch",
-    "import os\nos.system('ls')",
-    "import os\nos.fork()",
     "from os import *\npopen",
     "import os\nos.write(3, b'')",
-    "import subprocess",
     "import pickle",
     "import torch\ntorch.load('x', weights_only=False)",
     "import torch\ntorch.load('x', weights_only=flag)",
@@ -92,16 +88,16 @@ HELD = [
     "import torch\nx: torch._C = 1",
     "import torch\nf'{torch._C}'",
     "import torch\n@torch._C.f\ndef g(): 0",
-    "def f(m=__import__('gc')):\n    0",
-    "class A:\n    gc = __import__('gc')",
+    "def f(m=__import__('ctypes')):\n    0",
+    "class A:\n    gc = __import__('ctypes')",
     # code that is run from texts
     "exec('1')",
     "eval('1')",
     "run = eval",
     "eval = eval\neval('1')",
     "compile(text, 'a', 'exec')",
-    "compile('import gc', 'a', 'exec')",
-    "import timeit\ntimeit.timeit('import gc')",
+    "compile('import ctypes', 'a', 'exec')",
+    "import timeit\ntimeit.timeit('import ctypes')",
     "import timeit\ntimeit.timeit(text)",
     "globals()['x']",
     "import torch\nvars(torch)['_C']",
@@ -167,26 +163,20 @@ HELD = [
     "import torch\nsub = torch.utils.swap_tensors",
     "from numpy.lib.stride_tricks import as_strided",
     # magics
-    "%%bash\nls",
-    "%%script python\n1",
-    "%%python\n1",
     "%run a.py",
     "run a.py",
-    "!python a.py",
-    "!ls; python a.py",
-    "!echo {__import__('gc')}",
+    "!echo {__import__('ctypes')}",
     "!ls $(python a.py)",
-    "x = !python a.py",
     "%load_ext Cython",
-    "%time import gc",
-    "%%time\nx = 1\nimport gc",
-    "%%capture out\nimport gc",
-    "%%timeit import gc\n1",
+    "%time import ctypes",
+    "%%time\nx = 1\nimport ctypes",
+    "%%capture out\nimport ctypes",
+    "%%timeit import ctypes\n1",
     "%%writefile tqdm.py\n1",
     "%time run a.py",
     "import torch\n%matplotlib inline\ntorch._C",
-    "time import gc",
-    "%config InlineBackend.x = __import__('gc')",
+    "time import ctypes",
+    "%config InlineBackend.x = __import__('ctypes')",
     # found by attacking the rules
     "import torch\ntorch",
     "import torch\nx == torch",
@@ -194,7 +184,7 @@ HELD = [
     "import torch\n[torch.optim.adam]",
     "from torch.nn.modules.rnn import *",
     "import torch\ndef f():\n    [0 for torch in ()]\n    return torch.ops.aten",
-    "import torch\nx.jit\ntorch.autograd.forward_ad.os.fork()",
+    "import torch\nx.jit\ntorch.autograd.forward_ad.os.dup(1)",
     "import functools\nfunctools.update_wrapper(a, f, ['__glo' + b])",
     "import functools\nfunctools.wraps(f, names)(a)",
     "import functools\nmap(functools.wraps, a, b)",
@@ -211,11 +201,6 @@ HELD = [
     "ip = get_ipython\n",
     "get_ipython().run_cell('1')",
     # threads
-    "import threading",
-    "import _thread",
-    "from concurrent.futures import ThreadPoolExecutor",
-    "import concurrent.futures",
-    "import queue\nqueue.threading.Thread",
     "import asyncio\nasyncio.to_thread(f)",
     "loop.run_in_executor(None, f)",
     "import torch\ntorch.nn.parallel.parallel_apply(a, b)",
@@ -240,6 +225,24 @@ HELD = [
 ]
 
 TOLD = [
+    "from sys import settrace",
+    "import os\nos.system('ls')",
+    "import os\nos.fork()",
+    "import subprocess",
+    "%%bash\nls",
+    "%%script python\n1",
+    "%%python\n1",
+    "!python a.py",
+    "!ls; python a.py",
+    "x = !python a.py",
+    "import threading",
+    "import _thread",
+    "from concurrent.futures import ThreadPoolExecutor",
+    "import concurrent.futures",
+    "import queue\nqueue.threading.Thread",
+    "import gc\ngc.get_objects()",
+    "import helper",
+    "from . import helper",
     "import os\nos.environ['HOME']",
     "import os\nos.getenv('HOME')",
     "open('notes.txt')",
@@ -417,11 +420,11 @@ def test_names_are_followed_from_cell_to_cell() -> None:
 
 
 def test_the_evidence_is_the_line_as_it_was_written() -> None:
-    source = "\n\n%%time\nx = 1\n   \nimport gc  # " + 300 * "a"
+    source = "\n\n%%time\nx = 1\n   \nimport ctypes  # " + 300 * "a"
     (flag,) = scan([("a", source)])
     assert flag.line == 6
-    assert flag.code == ("import gc  # " + 300 * "a")[:200]
-    assert "gc" in flag.reason
+    assert flag.code == ("import ctypes  # " + 300 * "a")[:200]
+    assert "ctypes" in flag.reason
     assert flag.reason.endswith(".")
 
 
@@ -431,7 +434,7 @@ def test_each_reason_is_given_once_a_line() -> None:
 
 
 def test_flags_survive_json() -> None:
-    for flag in scan([("a", "import gc, threading")]):
+    for flag in scan([("a", "import ctypes, marshal")]):
         assert Flag.from_json(json.loads(json.dumps(flag.to_json()))) == flag
     with pytest.raises(TypeError):
         Flag.from_json({"cell": "a"})
@@ -511,18 +514,18 @@ FILES_FINE = [
     [("a", "import cells"), ("utils/cells.py", "")],
 ]  # fmt: skip
 FILES_HELD = [
-    [("a", "import helper")],
-    [("a", "import helper"), ("helper", "f = 1")],
-    [("a", "import other"), ("helper.py", "f = 1")],
-    [("a", "import utils.b"), ("utils/a.py", "f = 1")],
-    [("a", "import helper"), ("helper.py", "import gc")],
-    [("helper.py", "import gc")],
+    [("a", "import helper\n!ls")],
+    [("a", "import helper\n!ls"), ("helper", "f = 1")],
+    [("a", "import other\n!ls"), ("helper.py", "f = 1")],
+    [("a", "import utils.b\n!ls"), ("utils/a.py", "f = 1")],
+    [("a", "import helper"), ("helper.py", "import ctypes")],
+    [("helper.py", "import ctypes")],
     [("a", "import helper\nhelper.t.jit"), ("helper.py", "import torch as t")],
     [("a", "from helper import t as q\nq.jit"), ("helper.py", "import torch as t")],
     [("a", "import helper as h\nh.t.add = 1"), ("helper.py", "import torch as t")],
     [("a", "import helper\nf(helper)"), ("helper.py", "import torch as t")],
     [("a", "import helper\nhelper.f.__globals__"), ("helper.py", "def f(): 0")],
-    [("helper.py", "# coding: unicode_escape\n# \\u000aimport gc")],
+    [("helper.py", "# coding: unicode_escape\n# \\u000aimport ctypes")],
     [("helper.py", "#" * 2000 + "\n# coding: utf-7\n")],
     [("helper.py", "# coding: mine\nx = 1")],
     *([(f"{name}.py", "f = 1")] for name in (

@@ -99,11 +99,11 @@ def test_the_page_says_what_is_unprotected_or_misplaced(
 ) -> None:
     make_assignment()
     (tmp_path / "submitted" / "ada" / "tinny").mkdir(parents=True)
-    _, path = write(Course(tmp_path), "tiny", lambda: ROWS, tmp_path / "reports")
+    _, path, _ = write(Course(tmp_path), "tiny", lambda: ROWS, tmp_path / "reports")
     page = path.read_text(encoding="utf-8")
     assert "These cells are unprotected" in page
     assert "tinny</code>" in page
-    _, path = write(Course(tmp_path), "tiny", lambda: ROWS[:1], tmp_path / "reports")
+    _, path, _ = write(Course(tmp_path), "tiny", lambda: ROWS[:1], tmp_path / "reports")
     assert "These cells are unprotected" not in path.read_text(encoding="utf-8")
 
 
@@ -113,13 +113,13 @@ def test_the_page_links_to_feedback(make_assignment: MakeAssignment, tmp_path: P
     feedback.mkdir(parents=True)
     (feedback / "tiny.html").touch()
     row = Row("ada", 4, 4, ROWS[0].cells, feedback=feedback)
-    _, path = write(Course(tmp_path), "tiny", lambda: [row], tmp_path / "reports" / "tiny")
+    _, path, _ = write(Course(tmp_path), "tiny", lambda: [row], tmp_path / "reports" / "tiny")
     assert 'href="../../feedback/ada/tiny/tiny.html"' in path.read_text(encoding="utf-8")
 
 
 def test_a_report_of_nobody(make_assignment: MakeAssignment, tmp_path: Path) -> None:
     make_assignment()
-    grades, page = write(Course(tmp_path), "tiny", list, tmp_path / "reports")
+    grades, page, _ = write(Course(tmp_path), "tiny", list, tmp_path / "reports")
     assert len(grades.read_text(encoding="utf-8").splitlines()) == 1
     assert "submissions" in page.read_text(encoding="utf-8")
 
