@@ -137,7 +137,9 @@ def observe(
         with watch:
             outputs = map_leaves(_plain, function(given))
         kept = map_leaves(_detached, outputs)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return Answer(failure=_failure(error))
     modified = tuple(
         path
@@ -147,7 +149,9 @@ def observe(
     wanted = {path: value for path, value in originals.items() if value.requires_grad}
     try:
         gradients = _gradients(outputs, wanted, watch)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         failure = _failure(error)
         return Answer(outputs=kept, modified=modified, failure=failure, backward_failed=True)
     return Answer(outputs=kept, gradients=gradients, modified=modified)

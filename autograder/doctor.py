@@ -91,12 +91,12 @@ def _kernel() -> str:
 
 def _socket() -> str:
     from .server import RefereeServer
-    from .wire import connect
+    from .wire import Address
 
     with (
         tempfile.TemporaryDirectory() as folder,
         RefereeServer(Path(folder), lambda question: 0) as server,
-        connect(server.address) as wire,
+        Address(server.address).connect() as wire,
     ):
         wire.send({"ask": "nothing"})
         answer = wire.receive()

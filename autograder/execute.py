@@ -143,6 +143,9 @@ class Executor(Execute):  # type: ignore[misc]
             if ended or index in self._threading:
                 self._running.append(index)
 
+    def _on_new_kernel(self) -> None:
+        """Note that a new kernel takes a dead one's place."""
+
     def _answers(self) -> bool:
         deadline = time.monotonic() + _PATIENCE
         asked = self.kc.kernel_info()
@@ -183,6 +186,7 @@ class Executor(Execute):  # type: ignore[misc]
         self.start_new_kernel_client()
         self.wait_for_reply(self.kc.kernel_info())
         self._alive = True
+        self._on_new_kernel()
         for index, cell in enumerate(self.nb.cells[:upto]):
             if index in self._culprits or index in self._endless or cell.cell_type != "code":
                 continue

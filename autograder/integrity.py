@@ -69,7 +69,7 @@ def scan(cells: Iterable[tuple[str, str]]) -> list[Flag]:
         for line, kind, name in found:
             line = min(max(line, 1), len(lines))
             code = lines[line - 1].strip()[:200]
-            holds = kind not in rules.TOLD and (writing or kind != "unknown")
+            holds = kind not in rules.TOLD and (writing or kind not in ("unknown", "path"))
             flags[Flag(cell, line, code, rules.reason(kind, name), holds)] = None
     return list(flags)
 

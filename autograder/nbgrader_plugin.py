@@ -154,6 +154,9 @@ class RefereeExecute(Executor):
             self._env = {**os.environ, **ours}
             yield
 
+    def _on_new_kernel(self) -> None:
+        self._server.forgive()
+
     def _from_course(self, about: Any) -> Assessment:
         converter = getattr(self.parent, "parent", None)
         course = getattr(converter, "coursedir", None) or CourseDirectory(parent=self)

@@ -11,6 +11,7 @@ import sys
 import tokenize
 from functools import lru_cache
 from importlib.metadata import packages_distributions
+from importlib.util import find_spec
 from pathlib import PurePosixPath
 from types import ModuleType
 
@@ -43,7 +44,8 @@ hold builtins: *
 hold signal: signal sigaction
 fine sys: version version_info stdout stderr stdin maxsize getsizeof platform executable argv flags
 fine sys: float_info byteorder getrecursionlimit getrefcount exc_info implementation hexversion
-tell sys: exit path setrecursionlimit settrace setprofile
+tell sys: exit setrecursionlimit settrace setprofile
+path sys: path
 hold sys: *
 fine os: path name sep linesep getcwd getpid cpu_count makedirs mkdir urandom fspath PathLike
 tell os: environ getenv listdir walk remove chdir scandir stat rename rmdir unlink uname _exit
@@ -103,15 +105,7 @@ PLAIN = _words("math cmath time random datetime copy itertools statistics")  # N
 STARS = _words("math cmath torch torch.nn numpy random itertools functools collections time")
 SETTINGS = ("torch.backends.", "matplotlib.")
 # To change these helps nobody to deceive the check.
-SETTINGS_TOLD = (
-    "sys.path",
-    "sys.stdout",
-    "sys.stderr",
-    "os.environ",
-    "os.getcwd",
-    "random.",
-    "time.",
-)
+SETTINGS_TOLD = ("sys.stdout", "sys.stderr", "os.environ", "os.getcwd", "random.", "time.")
 TIMERS = _words("timeit.timeit timeit.repeat timeit.Timer")
 LOADS = {"torch.load": ("weights_only", True), "numpy.load": ("allow_pickle", False)}
 ONLY_CALLED = TIMERS | {"functools.wraps"}
@@ -204,8 +198,21 @@ def verdict(path: str) -> tuple[str, str] | None:
         start = ".".join(parts[:k])
         star = PATHS.get(f"{start}.*") if k < len(parts) else None
         if how := star or PATHS.get(start):
+            if how != "hold" and not is_there(parts[0]):
+                return "unknown", parts[0]
             return None if how == "fine" else (how, path if star else start)
     return "unknown", parts[0]
+
+
+@lru_cache(maxsize=512)
+def is_there(module: str) -> bool:
+    """Tell whether a module of a table is installed; otherwise a file can take its name."""
+    if module in sys.modules or module in sys.stdlib_module_names:
+        return True
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 @lru_cache(maxsize=4096)
@@ -281,6 +288,7 @@ def reason(kind: str, name: str) -> str:
             "It uses “{name}”, by which code can reach into Python or torch and change them."
         ),
         "tell": _("It uses “{name}”, which an answer to a question does not need."),
+        "path": _("It changes where modules are looked for, with “{name}”."),
         "unknown": _("It imports “{name}”, whose code is not part of this notebook."),
         "private": _("It uses “{name}”, an internal part of something that is not its own."),
         "name": _("It finds “{name}” by a name that is put together while the code runs."),

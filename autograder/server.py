@@ -16,7 +16,7 @@ from .loader import find_spec
 from .referee import judge
 from .scratch import folder
 from .verdict import Verdict
-from .wire import Wire, WireError, answer_from_wire, case_to_wire
+from .wire import Wire, WireError, answer_from_wire, case_to_wire, hidden
 
 __all__ = ["RefereeServer", "Window"]
 
@@ -60,6 +60,7 @@ class RefereeServer:
         self._seed_of = seed_of
         self._key = secrets.token_bytes(32)
         self._window: Window | None = None
+        self._begun: set[str] = set()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
 
@@ -109,6 +110,14 @@ class RefereeServer:
                 self._window = None
                 window.closed.set()
 
+    def forgive(self) -> None:
+        """Let a new kernel be asked what the last one has not come to answer.
+
+        The same kernel is not asked twice: it knows the cases by then.
+        """
+        with self._lock:
+            self._begun.clear()
+
     def _serve(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -116,7 +125,7 @@ class RefereeServer:
             except OSError:
                 continue
             with connection, suppress(OSError, EOFError, WireError, _Closed):
-                wire = Wire(connection, self._key, referee=True)
+                wire = Wire(connection, hidden(self._key), referee=True)
                 while True:
                     self._answer(wire)
 
@@ -125,17 +134,23 @@ class RefereeServer:
             if self._stopping.is_set():
                 raise EOFError
         message = wire.receive()
-        question = message.get("ask") if isinstance(message, dict) else None
+        question = str(message.get("ask")) if isinstance(message, dict) else ""
         with self._lock:
             window = self._window
-        if window is None or question not in window.questions or question in window.verdicts:
+            done = {*window.verdicts, *self._begun} if window else set()
+            if window is None or question not in window.questions or question in done:
+                window = None
+            else:
+                self._begun.add(question)
+        if window is None:
             wire.send({"closed": True})
             return
+        closed = window.closed
 
         def player(case: Case) -> Answer:
             wire.send({"case": case_to_wire(case)})
             while not wire.poll(_POLL):
-                if window.closed.is_set() or self._stopping.is_set():
+                if closed.is_set() or self._stopping.is_set():
                     raise _Closed
             try:
                 return answer_from_wire(wire.receive())

@@ -21,13 +21,13 @@ from .seeds import public_seed
 from .spec import Spec
 from .verdict import Verdict
 from .wire import (
+    Address,
     Wire,
     WireError,
     answer_from_wire,
     answer_to_wire,
     case_from_wire,
     case_to_wire,
-    connect,
     decode,
     encode,
 )
@@ -38,7 +38,7 @@ WIRE_VARIABLE = "AUTOGRADER_WIRE"
 """The environment variable that holds the referee's address while a class is graded."""
 
 _folder: Path
-_referee: str | None
+_referee: Address | None
 _specs: dict[str, Spec] = {}
 _wire: Wire | None = None
 
@@ -52,7 +52,8 @@ def settle() -> None:
     """
     global _folder, _referee, _specs
     _folder = Path.cwd()
-    _referee = os.environ.pop(WIRE_VARIABLE, None)
+    given = os.environ.pop(WIRE_VARIABLE, None)
+    _referee = Address(given) if given else None
     _specs = {}
     if _referee:
         with suppress(AutograderError):
@@ -126,7 +127,7 @@ def _ask_referee(spec: Spec, obj: Any) -> Verdict | None:
         return None
     try:
         if _wire is None:
-            _wire = connect(_referee)
+            _wire = _referee.connect()
         # From before a case arrives until after it is answered: whatever of the student's code
         # may run meanwhile, and be it by a trick, is under the ban.
         with Ban(spec.forbids) as ban:
@@ -135,14 +136,19 @@ def _ask_referee(spec: Spec, obj: Any) -> Verdict | None:
                 answer = play(spec, obj, case_from_wire(message["case"]), ban)
                 _wire.send_frame(_packed(answer))
         return Verdict.from_json(message["verdict"]) if "verdict" in message else None
-    except BaseException as error:
-        # Whatever was under way is over; the next check begins with a connection of its own.
-        if _wire is not None:
-            _wire.close()
-            _wire = None
-        if not isinstance(error, (OSError, EOFError, WireError, KeyError, TypeError, ValueError)):
-            raise
-        reason = _("The referee cannot be reached: {error}").format(
-            error=f"{type(error).__name__}: {error}"
-        )
+    except (OSError, EOFError, WireError, KeyError, TypeError, ValueError) as error:
+        _hang_up()
+        # Not the error's text: whatever might be asked for it, the ban is over.
+        reason = _("The referee cannot be reached: {error}").format(error=type(error).__name__)
         return Verdict.undecided(spec.name, reason, title=spec.title, max_points=spec.points)
+    except BaseException:
+        _hang_up()
+        raise
+
+
+def _hang_up() -> None:
+    """End what was under way; the next check begins with a connection of its own."""
+    global _wire
+    if _wire is not None:
+        _wire.close()
+        _wire = None

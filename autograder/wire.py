@@ -30,15 +30,16 @@ from .tree import Opaque, Tree
 
 __all__ = [
     "MAX_FRAME",
+    "Address",
     "Wire",
     "WireError",
     "answer_from_wire",
     "answer_to_wire",
     "case_from_wire",
     "case_to_wire",
-    "connect",
     "decode",
     "encode",
+    "hidden",
 ]
 
 MAX_FRAME = 64 * 2**20
@@ -167,11 +168,11 @@ class Wire:
 
     Args:
         connection: an open connection.
-        key: known to both ends, and to nobody else.
+        key: what both ends know, and nobody else, as :func:`hidden` returns it.
         referee: whether this is the referee's end.
     """
 
-    def __init__(self, connection: Connection, key: bytes, *, referee: bool = False) -> None:
+    def __init__(self, connection: Connection, key: Any, *, referee: bool = False) -> None:
         self._connection = connection
         self._key = key
         self._process = os.getpid()
@@ -183,10 +184,11 @@ class Wire:
             connection.send_bytes(self._name)
 
     def _seal(self, end: bytes, number: int, frame: bytes) -> bytes:
-        # A type that no code can patch, which would get to see the key.
-        hashed = blake2b(self._name + end + _LENGTH.pack(number), key=self._key, digest_size=_SEAL)
+        hashed = self._key.copy()
+        hashed.update(self._name + end + _LENGTH.pack(number))
         hashed.update(frame)
-        return hashed.digest()
+        sealed: bytes = hashed.digest()
+        return sealed
 
     def send(self, message: Tree) -> None:
         """Send a message.
@@ -234,14 +236,32 @@ class Wire:
         self.close()
 
 
-def connect(address: str) -> Wire:
-    """Connect a kernel to its referee.
+def hidden(key: bytes) -> Any:
+    """Hide a key in an object that seals with it and never shows it.
+
+    No text, no attribute and no patched function leads from it to the key.
+    """
+    return blake2b(key=key, digest_size=_SEAL)
+
+
+class Address:
+    """Where a kernel finds its referee.
 
     Args:
-        address: what the referee calls its address: the key, an ``@`` and the path of a socket.
+        text: what the referee calls its address: the key, an ``@`` and the path of a socket.
     """
-    key, _at, path = address.partition("@")
-    return Wire(Client(path), bytes.fromhex(key))
+
+    def __init__(self, text: str) -> None:
+        key, _at, self._path = text.partition("@")
+        self._key = hidden(bytes.fromhex(key))
+
+    def connect(self) -> Wire:
+        """Connect to the referee.
+
+        Raises:
+            OSError: if it is not there.
+        """
+        return Wire(Client(self._path), self._key)
 
 
 def case_to_wire(case: Case) -> Tree:

@@ -440,7 +440,8 @@ def _become_kernel(
     np.random.seed()
     torch.default_generator.seed()
     sys.argv = ["ipykernel_launcher", *request.arguments]
-    sys.path[0] = ""  # As for `python -m`: modules beside the notebook can be imported.
+    # Modules beside the notebook can be imported; but none of them takes a library's place.
+    sys.path[:] = [*sys.path[1:], ""] if jail is not None else ["", *sys.path[1:]]
     kernel: Any
     if jail is None:
         from ipykernel.kernelapp import IPKernelApp

@@ -21,10 +21,10 @@ from autograder.tree import Opaque
 from autograder.verdict import Verdict
 from autograder.wire import (
     MAX_FRAME,
+    Address,
     Wire,
     answer_to_wire,
     case_from_wire,
-    connect,
     encode,
 )
 
@@ -70,7 +70,7 @@ def right(x: Any) -> Any:
 
 
 def test_a_question_is_decided_in_its_window(server: RefereeServer, folder: Path) -> None:
-    with server.window(["double"]) as window, connect(server.address) as client:
+    with server.window(["double"]) as window, Address(server.address).connect() as client:
         message = finish(client, folder, right, ask(client, "double"))
     assert window.verdicts["double"].passed
     assert Verdict.from_json(message["verdict"]) == window.verdicts["double"]
@@ -78,7 +78,7 @@ def test_a_question_is_decided_in_its_window(server: RefereeServer, folder: Path
 
 
 def test_outside_of_a_window_nothing_is_answered(server: RefereeServer, folder: Path) -> None:
-    with connect(server.address) as client:
+    with Address(server.address).connect() as client:
         assert ask(client, "double") == CLOSED
         with server.window(["double"]):
             pass
@@ -86,7 +86,7 @@ def test_outside_of_a_window_nothing_is_answered(server: RefereeServer, folder: 
 
 
 def test_only_the_windows_own_questions_are_answered(server: RefereeServer) -> None:
-    with server.window(["double"]) as window, connect(server.address) as client:
+    with server.window(["double"]) as window, Address(server.address).connect() as client:
         for question in ("half", "nothing", None, 3, ["double"], {"a": 1}):
             assert ask(client, question) == CLOSED
         client.send(["ask", "double"])
@@ -95,7 +95,7 @@ def test_only_the_windows_own_questions_are_answered(server: RefereeServer) -> N
 
 
 def test_each_question_is_answered_once(server: RefereeServer, folder: Path) -> None:
-    with server.window(["double"]) as window, connect(server.address) as client:
+    with server.window(["double"]) as window, Address(server.address).connect() as client:
         finish(client, folder, lambda x: 3 * x, ask(client, "double"))
         assert ask(client, "double") == CLOSED
     assert not window.verdicts["double"].passed
@@ -104,7 +104,7 @@ def test_each_question_is_answered_once(server: RefereeServer, folder: Path) -> 
 def test_an_answer_that_comes_after_the_window_does_not_count(
     server: RefereeServer, folder: Path
 ) -> None:
-    with connect(server.address) as late:
+    with Address(server.address).connect() as late:
         with server.window(["double"]) as window:
             message = ask(late, "double")
         answer = play(find_spec(folder, "double"), right, case_from_wire(message["case"]))
@@ -115,8 +115,17 @@ def test_an_answer_that_comes_after_the_window_does_not_count(
         except (EOFError, OSError):
             pass
     assert window.verdicts == {}
-    with server.window(["double"]) as window, connect(server.address) as client:
-        finish(client, folder, right, ask(client, "double"))
+
+
+def test_an_exam_that_was_broken_off_is_over(server: RefereeServer, folder: Path) -> None:
+    with server.window(["double"]) as window:
+        with Address(server.address).connect() as client:
+            assert "case" in ask(client, "double")
+        with Address(server.address).connect() as client:
+            assert ask(client, "double") == CLOSED
+        server.forgive()  # Only a new kernel, which does not know the cases, may try again.
+        with Address(server.address).connect() as client:
+            finish(client, folder, right, ask(client, "double"))
     assert window.verdicts["double"].passed
 
 
@@ -125,7 +134,10 @@ def test_a_verdict_that_is_reached_after_the_window_does_not_count(
 ) -> None:
     slow = "import time; time.sleep(0.3); return case.x**2"
     folder = make_assignment(CHECKS.replace("return case.x**2", slow))
-    with RefereeServer(folder, lambda question: 7) as server, connect(server.address) as client:
+    with (
+        RefereeServer(folder, lambda question: 7) as server,
+        Address(server.address).connect() as client,
+    ):
         with server.window(["double"]) as window:
             message = ask(client, "double")
             for case in ("one more", "the last"):
@@ -209,9 +221,10 @@ def oversize_answer(client: Wire) -> None:
 def test_a_misbehaving_kernel_does_not_stop_the_server(
     server: RefereeServer, folder: Path, misbehave: Callable[[Wire], None]
 ) -> None:
-    with server.window(["double"]), connect(server.address) as client:
+    with server.window(["double"]), Address(server.address).connect() as client:
         misbehave(client)
-    with server.window(["double"]) as window, connect(server.address) as client:
+    server.forgive()  # A new kernel takes the place of this one.
+    with server.window(["double"]) as window, Address(server.address).connect() as client:
         finish(client, folder, right, ask(client, "double"))
     assert window.verdicts["double"].passed
 
@@ -228,7 +241,7 @@ def test_a_misbehaving_kernel_does_not_stop_the_server(
     ids=["garbage", "a number", "an endless shape", "a name for a tensor", "texts"],
 )
 def test_a_forged_answer_earns_nothing(server: RefereeServer, answer: bytes) -> None:
-    with server.window(["double"]) as window, connect(server.address) as client:
+    with server.window(["double"]) as window, Address(server.address).connect() as client:
         message = ask(client, "double")
         while "case" in message:
             client.send_frame(answer)
@@ -241,7 +254,7 @@ def test_a_broken_spec_is_the_courses_error(make_assignment: MakeAssignment) -> 
     with (
         RefereeServer(folder, lambda question: 7) as server,
         server.window(["double"]) as window,
-        connect(server.address) as client,
+        Address(server.address).connect() as client,
     ):
         assert ask(client, "double") == CLOSED
     assert isinstance(window.error, SpecError)
@@ -255,7 +268,7 @@ def test_the_socket_lies_in_a_folder_of_the_users_own(server: RefereeServer) -> 
 
 def test_the_server_ends_with_a_client_still_connected(folder: Path) -> None:
     with RefereeServer(folder, lambda question: 7) as server:
-        client = connect(server.address)
+        client = Address(server.address).connect()
         with server.window(["double"]):
             ask(client, "double")
         started = time.monotonic()

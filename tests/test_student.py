@@ -10,6 +10,7 @@ import torch
 
 from autograder import check, student
 from autograder.student import CheckFailed
+from autograder.wire import Address
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +84,7 @@ def test_nbgraders_validation_learns_of_failure_by_an_exception(
 
 
 def test_a_referee_that_is_gone_is_no_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(student, "_referee", f"00@{tmp_path / 'nobody'}")
+    monkeypatch.setattr(student, "_referee", Address(f"00@{tmp_path / 'nobody'}"))
     verdict = check("lstm_cell", right)
     assert not verdict.passed
     assert "cannot be reached" in verdict.reason

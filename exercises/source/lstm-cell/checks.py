@@ -41,13 +41,7 @@ class LSTMCell(Spec):
     points = 10
     returns = ("h", "c")
     gradients = ("x", "h", "c", *PARAMETERS)
-    forbids = (
-        "torch.nn.LSTM",
-        "torch.nn.LSTMCell",
-        "torch.lstm",
-        "torch.lstm_cell",
-        "torch.mkldnn_rnn_layer",
-    )
+    forbids = ("torch.nn.LSTM", "torch.nn.LSTMCell", "torch.lstm", "torch.lstm_cell")
     partial_credit = {Rung.GRADIENTS: 0.5, Rung.UNMODIFIED: 0.5}
 
     def cases(self, draw: Draw) -> Iterator[Case]:
@@ -192,7 +186,7 @@ class LSTMLayer(Spec):
     points = 6
     returns = ("output", ("h_n", "c_n"))
     gradients = ("x", "h", "c", *PARAMETERS)
-    forbids = ("torch.nn.LSTM", "torch.lstm", "torch.mkldnn_rnn_layer")
+    forbids = ("torch.nn.LSTM", "torch.lstm")
     partial_credit = {Rung.GRADIENTS: 0.5, Rung.UNMODIFIED: 0.5}
 
     def cases(self, draw: Draw) -> Iterator[Case]:
@@ -312,7 +306,7 @@ class TwoLayerLSTM(ModuleSpec):
     points = 6
     returns = ("output", (("h_1", "c_1"), ("h_2", "c_2")))
     gradients = ("inputs", "state")
-    forbids = ("torch.nn.LSTM", "torch.lstm", "torch.mkldnn_rnn_layer")
+    forbids = ("torch.nn.LSTM", "torch.lstm")
     partial_credit = {Rung.GRADIENTS: 0.5, Rung.UNMODIFIED: 0.5}
 
     def cases(self, draw: Draw) -> Iterator[Case]:
