@@ -116,16 +116,12 @@ class RefereeExecute(Executor):
         folder = self._assessment.folder
         self._specs = load_specs(folder) if (folder / CHECKS_FILE).exists() else {}
         names = [name_of(cell, index) for index, cell in enumerate(nb.cells)]
-        self._flags = scan(
-            [
-                *_python_files(Path(resources["metadata"]["path"] or "."), folder),
-                *(
-                    (names[index], cell.source)
-                    for index, cell in enumerate(nb.cells)
-                    if cell.cell_type == "code" and not _is_instructors(cell)
-                ),
-            ]
-        )
+        files = _python_files(Path(resources["metadata"]["path"] or "."), folder)
+        cells = [(names[i], cell) for i, cell in enumerate(nb.cells) if cell.cell_type == "code"]
+        # All cells are read, for the names that they give to modules; the student's are judged.
+        ours = {name for name, cell in cells if _is_instructors(cell)}
+        found = scan([*files, *((name, cell.source) for name, cell in cells)])
+        self._flags = [flag for flag in found if flag.cell not in ours]
         self._place = {name: index for index, name in reversed([*enumerate(names)])}
         nb, resources = super().preprocess(nb, resources, km)
         record = {
