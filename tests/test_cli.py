@@ -158,7 +158,7 @@ def test_a_class_from_release_to_report(
     (tmp_path / "submitted" / "lost" / "tinny").mkdir()
     assert call(monkeypatch, "grade", "tiny", "--course", course, "--student", "lost") == 1
     told_both = capsys.readouterr()
-    assert "There is no notebook in" in told_both.out.replace("\n", " ")
+    assert "was not handed in" in told_both.out.replace("\n", " ")
     assert "Not graded" in told_both.err
 
 
