@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import importlib
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -127,6 +129,7 @@ class Ban(TorchFunctionMode):
         self._functions: dict[Any, str] = {}
         self._classes: dict[type[nn.Module], str] = {}
         self._operators: dict[str, str] = {}
+        self._watches = watched_in_one_thread(names)
         self._undo = ExitStack()
         self._take_back: Callable[[], None] = _nothing
         for name in names:
@@ -177,6 +180,10 @@ class Ban(TorchFunctionMode):
             # Where a class inherits its forward, the patch sits on the class itself all the same.
             stopped = wraps(cls.forward)(_stopping(self._stop, name))
             self._undo.enter_context(patch.object(cls, "forward", stopped))
+        if self._watches:
+            # A mode of torch's knows one thread.
+            for module, start in ((_thread, "start_new_thread"), (threading, "_start_new_thread")):
+                self._undo.enter_context(patch.object(module, start, _refuse))
         if self._operators:
             self._take_out()
             self._undo.callback(lambda: self._take_back())
@@ -247,6 +254,10 @@ def _forms(name: str) -> Iterator[Any]:
             found = getattr(place, form, None) if name else None
             if callable(found):
                 yield found
+
+
+def _refuse(*_arguments: Any, **_named: Any) -> None:
+    raise ForbiddenCallError("An answer must not start threads here: they cannot be watched.")
 
 
 def _nothing() -> None:

@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from .course import Course, Digester, other_files
 from .errors import CourseError
 from .i18n import _
-from .job import Graded, Handed, Plan, Submission
+from .job import Graded, Handed, Plan, Submission, other_files_of
 from .loader import CHECKS_FILE, load_specs
 from .nbgrader_plugin import VERDICTS_SUFFIX
 from .provisioner import ZygoteProvisioner
@@ -141,8 +141,13 @@ def _read_files(
     files: dict[str, bytes] = {}
     notes = []
     for path in paths[:MAX_FILES]:
-        # Linux allows names that are no text.
-        name = os.fsencode(path.relative_to(folder).as_posix()).decode(errors="replace")
+        name = path.relative_to(folder).as_posix()
+        try:
+            name.encode()
+        except UnicodeEncodeError:  # Linux allows names that are no text.
+            shown = os.fsencode(name).decode(errors="replace")
+            notes.append(_("The name of the file {file} is no text.").format(file=shown))
+            continue
         try:
             length = path.stat().st_size
             if length > left[path.suffix == ".ipynb"]:
@@ -246,11 +251,8 @@ def _store_files(course: Course, plan: Plan, graded: Graded) -> None:
     autograded = course.folder("autograded", graded.student, plan.assignment)
     feedback = course.folder("feedback", graded.student, plan.assignment)
     handed, _notes = _read_files(course, plan, submitted)
-    files = {name: content for name, content in handed.items() if not name.endswith(".ipynb")}
-    files |= plan.files
+    files = {**other_files_of(plan, handed), **plan.files}
     pages: dict[str, bytes] = {}
-    for name in plan.notebooks:
-        files.pop(f"{name}{VERDICTS_SUFFIX}", None)  # Only we write records.
     for name, notebook in graded.notebooks.items():
         files[f"{name}.ipynb"] = notebook.autograded.encode()
         pages[f"{name}.html"] = notebook.feedback.encode()

@@ -57,10 +57,9 @@ _NEVER = frozenset(
         "sys.settrace",
     }
 )
-# A mode of torch's knows one thread of one process, so an answer must come from there.
+# What is forbidden is forbidden in one process, so an answer must come from there.
 _ELSEWHERE = frozenset(
     {
-        "_thread.start_new_thread",
         "os.exec",
         "os.fork",
         "os.forkpty",

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -48,6 +48,7 @@ __all__ = [
     "Plan",
     "Submission",
     "grade_submission",
+    "other_files_of",
     "rehearse",
 ]
 
@@ -154,6 +155,25 @@ class Graded:
             }
             notebooks[name] = GradedNotebook(**{**notebook, "marks": Marks(**kept)})
         return cls(data["student"], notebooks, data["failure"])
+
+
+def other_files_of(plan: Plan, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Pick what lies beside the notebooks of a submission, as far as it is not in our way.
+
+    Args:
+        plan: what all submissions share; its files go to the same folder.
+        files: all files that were handed in, by relative path.
+    """
+    ours = {*plan.files, *(f"{name}.ipynb" for name in plan.notebooks)}
+    ours |= {f"{name}{VERDICTS_SUFFIX}" for name in plan.notebooks}
+    folders = {str(parent) for path in (*ours, *files) for parent in PurePosixPath(path).parents}
+    return {
+        path: content
+        for path, content in files.items()
+        if not path.endswith((".ipynb", *_COMPILED))
+        and path not in ours | folders
+        and not ours.intersection(map(str, PurePosixPath(path).parents))
+    }
 
 
 def grade_submission(plan: Plan, submission: Submission) -> Graded:
@@ -330,13 +350,8 @@ class _Line:
             (problem,) if problem else notes,
             problem,
         )
-        others = {
-            path: content
-            for path, content in submission.files.items()
-            if not path.endswith((".ipynb", *_COMPILED))
-        }
         with folder() as work, twin.opened() as url:
-            _write(Path(work), {**others, **plan.files})
+            _write(Path(work), {**other_files_of(plan, submission.files), **plan.files})
 
             def resources() -> dict[str, Any]:
                 made = self._resources(submission.student, name, work, url)

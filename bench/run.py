@@ -19,6 +19,7 @@ from pathlib import Path
 import kernels
 from book import Book
 from grading import LEFT_OUT, LSTM_CELL, PLAIN, Assignment, Classroom
+from integrity import Integrity
 from process import BenchError, run, say
 from rich.console import Console
 from rich.table import Table
@@ -64,6 +65,7 @@ def figures(workspace: Path, size: int, large_size: int) -> list[Figure]:
     some, plain_some = Classroom(lstm, size), Classroom(plain, size)
     many = Classroom(lstm, large_size)
     book = Book(workspace)
+    whatever = Integrity(workspace / "integrity")
 
     return [
         Figure(
@@ -204,6 +206,111 @@ def figures(workspace: Path, size: int, large_size: int) -> list[Figure]:
             "×",
             "the latter by the former",
             lambda: book.ordinary_s / book.warm_s,
+        ),
+        Figure(
+            "fuzz_examples",
+            "",
+            "random submissions that were graded",
+            lambda: whatever.fuzz["examples"],
+        ),
+        Figure(
+            "fuzz_errors",
+            "",
+            "those of them that raised, failed or came out wrong",
+            lambda: whatever.fuzz["errors"],
+            ("≤", 0),
+        ),
+        Figure(
+            "broken_kinds",
+            "",
+            "kinds of broken submissions in the catalogue",
+            lambda: whatever.broken["kinds"],
+            ("≥", 55),
+        ),
+        Figure(
+            "broken_misjudged",
+            "",
+            "those with another score than the work is worth",
+            lambda: len(whatever.broken["misjudged"]),
+            ("≤", 0),
+        ),
+        Figure(
+            "attacks",
+            "",
+            "attacks in the catalogue",
+            lambda: whatever.attacks["kinds"],
+            ("≥", 150),
+        ),
+        Figure(
+            "attacks_above_zero",
+            "",
+            "those that earn anything for the question attacked",
+            lambda: len(whatever.attacks["misjudged"]),
+            ("≤", 0),
+        ),
+        Figure(
+            "rows_present_share",
+            "",
+            "submissions of both catalogues that have a row",
+            whatever.rows_present,
+            ("≥", 1),
+        ),
+        Figure(
+            "honest_changed",
+            "",
+            "honest students among them with another score than theirs",
+            lambda: len(whatever.broken["changed"]) + len(whatever.attacks["changed"]),
+            ("≤", 0),
+        ),
+        Figure(
+            "catalogue_seconds",
+            "s",
+            "autograder grade, both catalogues",
+            lambda: whatever.both("seconds"),
+        ),
+        Figure(
+            "catalogue_timeout_seconds",
+            "s",
+            "the time-outs in them, one after another",
+            lambda: whatever.both("timeout_seconds"),
+        ),
+        Figure(
+            "honest_class_seconds",
+            "s",
+            "as many right submissions, right before",
+            lambda: whatever.both("honest_class_seconds"),
+        ),
+        Figure(
+            "catalogue_ratio",
+            "×",
+            "the catalogues without time-outs by right submissions",
+            whatever.ratio,
+            ("≤", 1.5),
+        ),
+        Figure(
+            "fixtures",
+            "",
+            "nbgrader's own notebooks, handed in",
+            lambda: whatever.fixtures["submissions"],
+        ),
+        Figure(
+            "fixtures_equal",
+            "",
+            "those to which nbgrader and we give the same",
+            lambda: whatever.fixtures["equal"],
+        ),
+        Figure(
+            "fixtures_documented",
+            "",
+            "those to which we give something else for a documented reason",
+            lambda: whatever.fixtures["documented"],
+        ),
+        Figure(
+            "fixtures_undocumented",
+            "",
+            "those for no such reason",
+            lambda: whatever.fixtures["undocumented"],
+            ("≤", 0),
         ),
         Figure("demo_s", "s", "make demo, after make setup", lambda: make_s("demo"), ("<", 240)),
         Figure("test_s", "s", "make test, after make setup", lambda: make_s("test"), ("<", 1200)),

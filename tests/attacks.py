@@ -695,7 +695,10 @@ import autograder.student
 from autograder import Case
 from autograder.answer import observe
 from autograder.loader import find_spec
-from autograder.wire import answer_to_wire, case_from_wire, connect, encode
+from autograder.wire import Address, Wire, answer_to_wire, case_from_wire, encode
+
+def connect(address):
+    return (Address(address) if isinstance(address, str) else address).connect()
 
 spec = find_spec(pathlib.Path.cwd(), "lstm_cell")
 REFEREE = autograder.student._referee
@@ -832,10 +835,11 @@ WIRE = {
             TALK,
             """
             import autograder.student
+            from multiprocessing.connection import Client
 
             class Wrapped:
                 def __init__(self, address):
-                    self.wire, self.case = connect(address), None
+                    self.wire, self.case = Wire(Client(address._path), address._key), None
                     self.send, self.close = self.wire.send, self.wire.close
 
                 def receive(self):
@@ -846,7 +850,7 @@ WIRE = {
                 def send_frame(self, frame):
                     self.wire.send_frame(right(case_from_wire(self.case)))
 
-            autograder.student.connect = Wrapped
+            Address.connect = Wrapped
             """,
         ),
     ),
@@ -1320,7 +1324,7 @@ import glob, os, pathlib
 def places():
     yield from pathlib.Path.cwd().parents
     import autograder.student
-    yield from pathlib.Path(autograder.student._referee.partition("@")[2]).parents
+    yield from pathlib.Path(autograder.student._referee._path).parents
     yield from (pathlib.Path(value) for value in os.environ.values() if value[:1] == "/")
     yield from map(pathlib.Path, glob.glob("/proc/[0-9]*/cwd") + glob.glob("/proc/[0-9]*/root/tmp"))
     yield from map(pathlib.Path, ("/root", "/home", "/work", "/srv", "/tmp", "/dev/shm"))
@@ -2293,7 +2297,7 @@ TIMING = {
             import autograder.student
 
             def check(question, obj):
-                address = autograder.student._referee
+                address = "00@" + autograder.student._referee._path
                 os.execv(sys.executable, [sys.executable, "-c", ASK, address])
             """
         ),
@@ -2367,15 +2371,15 @@ NETWORK = {
             TALK,
             """
             import glob
+            from multiprocessing.connection import Client
             paths = [line.split()[-1] for line in open("/proc/net/unix").read().splitlines()[1:]]
             for pattern in ("/tmp/**/wire*", "/run/**"):
                 paths += glob.glob(pattern, recursive=True)
-            key, _, own = REFEREE.partition("@")
-            own = os.path.realpath(own)
+            own = os.path.realpath(REFEREE._path)
             for path in {path.replace("@", "\\0") for path in paths if path[0] in "/@"}:
                 try:
                     if os.path.realpath(path) != own:
-                        with connect(f"{key}@{path}") as wire:
+                        with Wire(Client(path), REFEREE._key) as wire:
                             wire.send({"ask": "lstm_cell"})
                             follow(wire) if wire.poll(0.2) else None
                 except (OSError, EOFError, ValueError):
@@ -2589,7 +2593,7 @@ LEAVING = {
             f"pathlib.Path('/tmp/{MARK}')",
             f"pathlib.Path('/var/tmp/{MARK}')",
             f"pathlib.Path('/dev/shm/{MARK}')",
-            f"pathlib.Path(autograder.student._referee.split('@')[1]).parent / '{MARK}'",
+            f"pathlib.Path(autograder.student._referee._path).parent / '{MARK}'",
         ),
     ),
     "leaves-bytecode": Attack(
@@ -3058,7 +3062,9 @@ def forge(key, path):
     message = pack({"$": "dict", "items": [["ask", "lstm_cell"]]})
     while True:
         about = name + b"K" + struct.pack(">I", sent)
-        sealed = hashlib.blake2b(about + message, key=key, digest_size=32).digest() + message
+        seal = key.copy()
+        seal.update(about + message)
+        sealed = seal.digest() + message
         line.sendall(struct.pack("!i", len(sealed)) + sealed)
         sent += 1
         header, left = unpack(get(line)[32:])
@@ -3077,8 +3083,11 @@ def forge(key, path):
         message = pack({"$": "dict", "items": [*items.items()]}, [*outputs, *grads])
 
 def use(address):
-    key, _, path = address.partition("@")
-    forge(bytes.fromhex(key), path)
+    if isinstance(address, str):
+        key, _, path = address.partition("@")
+        forge(hashlib.blake2b(key=bytes.fromhex(key), digest_size=32), path)
+    else:
+        forge(address._key, address._path)
 """
 
 
@@ -3112,10 +3121,10 @@ KEY = {
             def address():
                 honest("lstm_layer", None)
                 wire = autograder.student._wire
-                key = wire._key.hex()
                 wire.close()
                 autograder.student._wire = None
-                return f"{key}@{glob.glob('/run/**/wire', recursive=True)[0]}"
+                wire._path = glob.glob('/run/**/wire', recursive=True)[0]
+                return wire
             """
         ),
     ),
@@ -3181,7 +3190,7 @@ KEY = {
                     honest(question, lambda **inputs: 1 / 0)
                 finally:
                     Connection.send_bytes = send
-                with Client(autograder.student._referee.partition("@")[2]) as line:
+                with Client(autograder.student._referee._path) as line:
                     for frame in said:
                         send(line, frame)
                         line.poll(0.1) and line.recv_bytes()

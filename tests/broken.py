@@ -543,6 +543,37 @@ for _suffix, _content in (("py", _SCRIPT), ("pdf", _PDF), ("html", _PAGE)):
     )
 
 
+@kind("folder-as-checks", 6, "", "A folder has the name of the assignment's checks.")
+def _(folder: Path) -> None:
+    (folder / "checks.py").unlink(missing_ok=True)
+    (folder / "checks.py").mkdir()
+    (folder / "checks.py" / "inside.txt").write_text("inside")
+
+
+@kind("folder-as-full-notebook", 0, "not a file", "The notebook is a folder with a file in it.")
+def _(folder: Path) -> None:
+    (folder / "tiny.ipynb").unlink()
+    (folder / "tiny.ipynb").mkdir()
+    (folder / "tiny.ipynb" / "inside.txt").write_text("inside")
+
+
+@kind("folder-as-record", 6, "", "A folder has the name of the file of verdicts.")
+def _(folder: Path) -> None:
+    (folder / "tiny.verdicts.json").mkdir()
+    (folder / "tiny.verdicts.json" / "inside.txt").write_text("inside")
+
+
+@kind("nameless", 6, "no text", "Names of files are bytes that are no text.")
+def _(folder: Path) -> None:
+    here = os.fsencode(folder)
+    for name in (b"/\xff", b"/" + b"\xff" * 200 + b".txt"):
+        with open(here + name, "wb"):
+            pass
+    os.mkdir(here + b"/\xfe")
+    with open(here + b"/\xfe/x", "wb"):
+        pass
+
+
 @kind("empty-folder", 0, "not handed in", "Nothing was handed in.")
 def _empty_folder(folder: Path) -> None:
     for path in folder.iterdir():

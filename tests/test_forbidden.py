@@ -14,7 +14,7 @@ from torch import nn
 
 from autograder.answer import play
 from autograder.case import Case, Draw, relayout
-from autograder.forbidden import Ban, ForbiddenCallError, resolve
+from autograder.forbidden import Ban, ForbiddenCallError, resolve, watched_in_one_thread
 from autograder.spec import Spec
 from autograder.wire import (
     answer_from_wire,
@@ -94,7 +94,6 @@ STOPPED: list[tuple[Callable[[], Any], str]] = [
     (lambda: torch.ops.aten.lstm_cell.default._op(*operands()), "torch.lstm_cell"),
     (lambda: torch.ops.aten.lstm_cell.default.decompose(*operands()), "torch.lstm_cell"),
     (lambda: SCRIPTED(torch.ones(1, 3)), "torch.lstm_cell"),
-    (in_a_thread, "torch.lstm_cell"),
     (with_modes_disabled, "torch.lstm_cell"),
     (in_a_hook, "torch.lstm_cell"),
     (lambda: nn.functional.softmax(torch.ones(2), dim=0), "torch.nn.functional.softmax"),
@@ -203,6 +202,19 @@ def test_a_check_may_use_what_it_forbids() -> None:
         with Ban(spec.forbids) as ban:
             answer = play(spec, lambda x, call=direct: call(x), case, ban)
         assert answer.forbidden == (f"torch.{direct.__name__}",)
+
+
+def test_no_thread_is_started_where_calls_are_watched_in_one() -> None:
+    with Ban(["torch.relu"]), pytest.raises(ForbiddenCallError, match="threads"):
+        threading.Thread(target=print).start()
+    with Ban(["torch.lstm_cell"]):
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.join()
+        with pytest.raises(ForbiddenCallError, match="lstm_cell"):
+            in_a_thread()
+    assert watched_in_one_thread(["torch.lstm", "torch.relu"])
+    assert not watched_in_one_thread(["torch.lstm", "torch.nn.LSTM", "torch.lstm_cell"])
 
 
 def test_a_function_of_torchs_handed_in_itself_is_stopped() -> None:

@@ -205,7 +205,7 @@ def test_what_cannot_be_read_is_a_row_and_stops_nobody(course: Course) -> None:
     assert "is a link" in str(found["a-link"].failure)
     assert "is not a file" in str(found["a-folder"].failure)
     assert "is damaged" in str(found["deep"].failure)
-    assert "is not a notebook" in str(found["empty"].failure)
+    assert "is empty" in str(found["empty"].failure)
     assert found["list"].failure
     assert [found[name].score for name in NAMES] == [6, 2, 0]
     assert [row.student for row in rows(course, "tiny")] == sorted(found)

@@ -21,10 +21,10 @@ pytestmark = [
 ]
 
 LIMITS = """
-c.Execute.timeout = 6
+c.Execute.timeout = 8
 c.RefereeExecute.submission_seconds = 15
 c.RefereeExecute.cell_output_kb = 64
-c.ZygoteProvisioner.cell_cpu_seconds = 2
+c.ZygoteProvisioner.cell_cpu_seconds = 1
 c.ZygoteProvisioner.memory_mb = 300
 c.ZygoteProvisioner.disk_mb = 8
 c.ZygoteProvisioner.processes = 40
@@ -52,12 +52,12 @@ BODIES = {
 }
 REASONS = {
     "computes": "CPU time for this cell",
-    "waits": "did not finish within 6 seconds",
+    "waits": "did not finish within 8 seconds",
     "prints": "KeyboardInterrupt",
     "allocates": "memory",
     "fills": "OSError",
     "opens": "Too many open files",
-    "forks": "BlockingIOError",
+    "forks": "GuardError",
     "starts": "RuntimeError",
 }
 
@@ -86,6 +86,32 @@ def test_beyond_a_limit_only_the_question_is_lost(course: Course) -> None:
     page = course.folder("autograded", "prints", "tiny") / "tiny.ipynb"
     assert page.stat().st_size < 200_000
     assert "The output was cut here" in page.read_text(encoding="utf-8")
+
+
+STARTS = """
+import os, threading, time
+
+def limited(start):
+    for _ in range(100):
+        try:
+            start()
+        except (OSError, RuntimeError):
+            return True
+    return False
+
+def wait():
+    if os.fork() == 0:
+        time.sleep(60)
+
+FORKED = limited(wait)
+STARTED = limited(lambda: threading.Thread(target=time.sleep, args=(60,)).start())
+"""
+
+
+def test_processes_and_threads_are_limited(make_class: MakeClass) -> None:
+    found = double("return 2 * x if FORKED and STARTED else x")
+    [row] = run(make_class({"many": STARTS + found}, LIMITS)).values()
+    assert row.score == 6, row.reasons
 
 
 def test_a_submission_has_a_time_of_its_own(make_class: MakeClass) -> None:

@@ -519,8 +519,8 @@ def test_a_check_before_its_solution_is_moved_behind_it() -> None:
 def test_other_orders_stay() -> None:
     notebook = submitted(**BOTH)
     notebook.cells = notebook.cells[4:] + notebook.cells[:4]
-    expected = ["about", "half", "essay", "task", "setup", "double", "check-half", "check-double"]
-    repaired, told = mended(notebook, notes=1)
+    expected = ["setup", "about", "half", "essay", "task", "double", "check-half", "check-double"]
+    repaired, told = mended(notebook, notes=2)
     assert order(repaired) == expected
     assert "“check-half”" in told
 

@@ -10,6 +10,7 @@ from conftest import MakeAssignment
 
 from autograder.course import Course
 from autograder.grading import CellGrade, Row
+from autograder.integrity import Flag
 from autograder.report import Summary, write
 from autograder.verdict import Rung, Verdict
 
@@ -63,6 +64,8 @@ def test_grades_are_a_table(written: tuple[Path, Path]) -> None:
         "score": "4",
         "max_score": "4",
         "double": "4",
+        "withheld": "",
+        "repairs": "0",
         "reasons": "",
     }
     assert table[2]["reasons"] == "double: You have squared."
@@ -142,3 +145,38 @@ def test_the_histogram_counts_everybody_once() -> None:
     assert found["0–9 %"] == 2
     assert found["10–19 %"] == 1
     assert found["90–99 %"] == 1
+
+
+def test_the_page_tells_what_was_repaired_and_what_to_look_at(
+    make_assignment: MakeAssignment, tmp_path: Path
+) -> None:
+    make_assignment()
+    verdict = Verdict("double", "Doubles.", 0.0, 4.0, False, "It is withheld.", held=True)
+    cell = CellGrade("check-double", 0.0, 4.0, True, (verdict,), None)
+    held = Flag("work", 3, "gc.<b>", "It uses “gc”.", True)
+    told = Flag("work", 1, "open('x')", "It opens a file.", False)
+    rows = [
+        Row("eve", 0.0, 4.0, (cell,), flags=(told, held)),
+        Row("joe", 4.0, 4.0, flags=(told,)),
+        Row("max", 4.0, 4.0, repairs=("The notebook <i> was found in a ZIP file.",)),
+        Row("ada", 4.0, 4.0),
+    ]
+    grades, path, summary = write(Course(tmp_path), "tiny", lambda: rows, tmp_path / "reports")
+    assert [each.student for each in summary.integrity] == ["eve", "joe", "max"]
+    assert [each.withheld for each in summary.integrity] == [("double",), (), ()]
+    page = path.read_text(encoding="utf-8")
+    section = page[page.index('id="integrity"') : page.index("<h2>Students")]
+    assert "gc.&lt;b&gt;" in section
+    assert section.index("gc.&lt;b&gt;") < section.index(
+        "open(&#39;x&#39;)"
+    )  # What holds is first.
+    assert "The notebook &lt;i&gt; was found" in section
+    assert "ada" not in section
+    with grades.open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert [(line["withheld"], line["repairs"]) for line in table] == [
+        ("double", "0"),
+        ("", "0"),
+        ("", "1"),
+        ("", "0"),
+    ]
