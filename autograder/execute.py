@@ -17,6 +17,7 @@ from typing import Any
 from jupyter_core.utils import ensure_async, run_sync
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode, from_dict
+from nbformat.validator import NotebookValidationError
 from nbgrader.preprocessors import Execute
 from traitlets import Enum, Integer
 
@@ -226,6 +227,18 @@ class Executor(Execute):  # type: ignore[misc]
         left = max(1, round(self._deadline - time.monotonic()))
         return left if timeout is None else min(timeout, left)
 
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
+        """Take a message of the kernel's, which student code may have made up."""
+        content = msg["content"]
+        if "data" in content:
+            content["data"] = _presentable(content["data"])
+        if not isinstance(content.get("metadata", {}), dict):
+            content["metadata"] = {}
+        try:
+            return super().process_message(msg, cell, cell_index)
+        except (NotebookValidationError, KeyError, TypeError, AttributeError):
+            return None  # It is none of Jupyter's.
+
     def output(self, outs: list[Any], msg: Any, display_id: str, cell_index: int) -> Any:
         """Collect a cell's output, up to what is allowed; then stop the cell."""
         if self._silenced:
@@ -256,6 +269,17 @@ def error_of(cell: NotebookNode) -> dict[str, str] | None:
     """Return the name and the text of the error that ended a cell, if one did."""
     errors = [found for found in cell.outputs if found.output_type == "error"]
     return {"ename": errors[-1].ename, "evalue": errors[-1].evalue} if errors else None
+
+
+def _presentable(data: Any) -> dict[str, Any]:
+    """Keep of an output, which code can make up, what a page can show."""
+    given = data if isinstance(data, dict) else {}
+    shown = {
+        str(kind): value
+        for kind, value in given.items()
+        if isinstance(value, str) or str(kind).endswith("json")
+    }
+    return {"text/plain": "", **shown}
 
 
 def new_output(output_type: str, **fields: Any) -> NotebookNode:

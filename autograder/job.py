@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -36,6 +37,7 @@ from .errors import AutograderError
 from .feedback import FeedbackExporter
 from .loader import find_spec
 from .nbgrader_plugin import VERDICTS_SUFFIX, Assessment
+from .notebooks import is_grade_code
 from .referee import exam
 from .salvage import salvage
 from .scratch import folder, home
@@ -363,9 +365,23 @@ class _Line:
             for step in self._autograde:
                 notebook, kept = step(notebook, kept)
             autograded = _on_one_line(notebook)
-            page, _same = self._exporter.from_notebook_node(notebook, resources())
+            page = self._page(notebook, resources())
         record = kept["outputs"][f"{name}{VERDICTS_SUFFIX}"].decode()
         return GradedNotebook(autograded, record, page, twin.marks)
+
+    def _page(self, notebook: NotebookNode, resources: dict[str, Any]) -> str:
+        """Make the feedback page; outputs that it cannot show must not cost the grade."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                page, _same = self._exporter.from_notebook_node(notebook, dict(resources))
+            except Exception:
+                plain = copy.deepcopy(notebook)
+                for cell in plain.cells:
+                    if cell.cell_type == "code" and not is_grade_code(cell):
+                        cell.outputs = []
+                page, _same = self._exporter.from_notebook_node(plain, dict(resources))
+        return str(page)
 
 
 def _on_one_line(notebook: NotebookNode) -> str:

@@ -1234,6 +1234,29 @@ for _name, _told, _about, _source in (
         "get_ipython().set_custom_exc((Exception,), lambda *a: 1 / 0)",
     ),
     ("reset", "", "forgets all names", "%reset -f"),
+    (
+        "shows-numbers",
+        "",
+        "shows numbers for pictures",
+        "from IPython.display import display\n"
+        "display({'text/html': 5, 'image/png': 7, 'image/svg+xml': None}, raw=True)",
+    ),
+    (
+        "shows-what-nobody-can-show",
+        "",
+        "shows a kind of thing that does not exist",
+        "from IPython.display import display\ndisplay({'application/x': 'x'}, raw=True)\n"
+        "display({'application/vnd.autograder.verdict+json': 1}, raw=True)",
+    ),
+    (
+        "shows-it-later",
+        "",
+        "changes what it has shown into what cannot be shown",
+        "from IPython.display import display\n"
+        "handle = display({'text/plain': 'x'}, raw=True, display_id=True)\n"
+        "handle.update({'text/html': [1, 2]}, raw=True)",
+    ),
+    ("prints-surrogates", "", "prints what is no text", "print(chr(0xd800))"),
 ):
     kind(_name, 6, _told, f"A cell of the student's own {_about}.")(_scratch(_source))
 

@@ -6,11 +6,13 @@ nbgrader in a course with nothing of ours, and by us.
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import shutil
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -361,7 +363,12 @@ def by_us(base: Path) -> Found:
         names = {f"student-{n}": key(pair, one) for n, one in enumerate(pair.submissions)}
         try:
             # Not our own command, which makes assignments of one notebook only.
-            if failure := failure_of(course.api.generate_assignment("ps1")):
+            failure = failure_of(course.api.generate_assignment("ps1"))
+            with warnings.catch_warnings():
+                # nbgrader leaves the sockets of the kernel open that it makes its own tests with.
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect()
+            if failure:
                 raise CourseError(failure)
             for row in grade(course, "ps1", list(names)):
                 score = None if row.failure else row.score
