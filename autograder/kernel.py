@@ -26,7 +26,7 @@ from IPython.core.application import BaseIPythonApplication
 from IPython.core.profiledir import ProfileDir
 from jupyter_client.session import Session
 from traitlets import Any as AnyTrait
-from traitlets import Type
+from traitlets import Float, Type
 
 from .i18n import _
 from .line import OUTPUTS, REQUESTS, End, Line
@@ -70,6 +70,8 @@ class _Kernel(IPythonKernel):
     shell_class = Type(_Shell)
     compiler_class = Type(_Compiler)
     shell_stream = AnyTrait()
+    # ipykernel gives outputs of threads a moment, by time.sleep, which a cell may have replaced.
+    _execute_sleep = Float(0)
 
     @classmethod
     def instance(cls, *args: Any, **traits: Any) -> Any:

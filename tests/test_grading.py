@@ -32,6 +32,7 @@ SCORES = {
     "deadly": 12,
     "forger": 0,
     "leaver": 12,
+    "suspect": 0,
 }
 RENAMED = {"renamed": 22}  # nbgrader by itself does not find it.
 UNGRADABLE = ["broken"]
@@ -91,7 +92,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     made = Course(root)
     released = release(made, NAME)
     students = {student.name: student for student in read_class(made.source(NAME))}
-    bases = {"deadly": "solved", "forger": "untouched", "leaver": "solved"}
+    bases = {"suspect": "solved", "deadly": "solved", "forger": "untouched", "leaver": "solved"}
     for name in [*SCORES, *RENAMED, *UNGRADABLE]:
         base = students.get(name) or students[bases.get(name, "solved")]
         hand_in(base, released, made.folder("submitted", name, NAME))
@@ -103,6 +104,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
         ),
     )
     edit(made, "forger", forge)
+    edit(made, "suspect", set_source("lstm-cell", lambda source: f"import ctypes\n{source}"))
     edit(made, "leaver", set_source("lstm-cell", lambda _: LEAVER))
     folder = made.folder("submitted", "renamed", NAME)
     (folder / f"{NAME}.ipynb").rename(folder / "my work.ipynb")
@@ -169,6 +171,34 @@ def test_a_repair_is_told(graded: dict[str, Row]) -> None:
     assert "The cell “lstm-cell” ended" not in page
     assert graded["solved"].repairs == ()
     assert any("ended the kernel" in repair for repair in graded["deadly"].repairs)
+
+
+def test_withheld_points_wait_for_a_person(course: Course, graded: dict[str, Row]) -> None:
+    row = graded["suspect"]
+    assert row.withheld == ["lstm_cell", "lstm_layer", "two_layer_lstm"]
+    assert [(flag.cell, flag.code) for flag in row.flags] == [("lstm-cell", "import ctypes")]
+    for way in ("ours", "stock"):
+        if way == "stock":
+            stock(course, "autograde", NAME, "--force", "--student", "suspect")
+        with course.gradebook() as gradebook:
+            submission = gradebook.find_submission(NAME, "suspect")
+            grades = [grade for book in submission.notebooks for grade in book.grades]
+            assert [grade.auto_score for grade in grades] == [0.0, 0.0, 0.0], way
+            assert all(grade.needs_manual_grade for grade in grades), way
+            assert submission.needs_manual_grade
+    # What a person gives by hand is kept when the class is graded again.
+    with course.gradebook() as gradebook:
+        (notebook,) = gradebook.find_submission(NAME, "suspect").notebooks
+        notebook.grades[0].manual_score = 10
+        gradebook.db.commit()
+    (again,) = grade(course, NAME, ["suspect"], force=True)
+    assert again.score == 10
+    with course.gradebook() as gradebook:
+        (notebook,) = gradebook.find_submission(NAME, "suspect").notebooks
+        notebook.grades[0].manual_score = None
+        gradebook.db.commit()
+    (again,) = grade(course, NAME, ["suspect"], force=True)
+    assert again == row
 
 
 def test_a_perfect_submission_has_no_reasons(graded: dict[str, Row]) -> None:
