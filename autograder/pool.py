@@ -95,6 +95,10 @@ class _LocalPool(Pool):
             initargs=(self._plan, os.getpid()),
         )
         executor.submit(os.getpid)  # Forks now, before this process has other threads.
+        if method == "fork":
+            # A worker that is killed in mid-sentence would leave us waiting for the rest for ever,
+            # as long as anybody can write there; and we never do.
+            executor._result_queue._writer.close()  # type: ignore[attr-defined]
         return executor
 
     def submit(self, submission: Submission) -> Future[Graded]:
@@ -106,7 +110,11 @@ class _LocalPool(Pool):
             return self._executor.submit(_grade_here, submission)
 
     def check(self) -> None:
-        """Do nothing: the executor itself notices when a process dies."""
+        """End all workers when one has died, which may have held a lock that the others want."""
+        workers = list((self._executor._processes or {}).values())
+        if any(worker.exitcode is not None for worker in workers):
+            for worker in workers:
+                worker.kill()
 
     def close(self, *, at_once: bool) -> None:
         workers = multiprocessing.active_children()
