@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -193,3 +195,34 @@ def test_another_version_is_told_by_its_digest() -> None:
     assert re.fullmatch("[0-9a-f]{64}", package_digest())
     with pytest.raises(AutograderError, match="another version of autograder"):
         pool._grade_there(None, None, "0" * 64)  # type: ignore[arg-type]
+
+
+KILLED = """
+import multiprocessing, pathlib, sys, time
+from autograder import pool
+
+def large(submission):
+    return bytes(10**8)
+
+pool._grade_here = large
+opened = pool._LocalPool(1, None)
+future = opened.submit(None)
+(worker,) = multiprocessing.active_children()
+writing = ("pipe_write", "anon_pipe_write")
+deadline = time.monotonic() + 20
+while pathlib.Path(f"/proc/{worker.pid}/wchan").read_text() not in writing:
+    assert time.monotonic() < deadline
+if sys.argv[1] == "close":
+    opened.close(at_once=True)
+else:
+    worker.kill()
+    assert isinstance(future.exception(timeout=20), Exception)
+    opened.close(at_once=False)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+@pytest.mark.parametrize("how", ["close", "kill"])
+def test_a_worker_that_dies_in_mid_sentence_leaves_nobody_waiting(how: str) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, how], timeout=60, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
