@@ -122,7 +122,7 @@ class RefereeExecute(Executor):
         ours = {name for name, cell in cells if _is_instructors(cell)}
         found = scan([*files, *((name, cell.source) for name, cell in cells)])
         self._flags = [flag for flag in found if flag.cell not in ours]
-        self._place = {name: index for index, name in reversed([*enumerate(names)])}
+        self._place = {name: index for index, name in enumerate(names)}
         nb, resources = super().preprocess(nb, resources, km)
         record = {
             "assignment": about["assignment"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def asked_questions(source: str) -> dict[str, str]:
         CourseError: if the source is not Python.
     """
     try:
-        tree = ast.parse(TransformerManager().transform_cell(source))
+        tree = _parsed(source)
     except SyntaxError as error:
         raise CourseError(f"A grade cell is not Python: {error}") from None
     found = {}
@@ -73,6 +74,12 @@ def asked_questions(source: str) -> dict[str, str]:
     return found
 
 
+@lru_cache(maxsize=256)
+def _parsed(source: str) -> ast.Module:
+    """Parse a cell of the course's own, which each submission of a class has."""
+    return ast.parse(TransformerManager().transform_cell(source))
+
+
 def only_checks(source: str) -> bool:
     """Tell whether a cell does nothing but call ``check``, as far as can be seen.
 
@@ -80,7 +87,7 @@ def only_checks(source: str) -> bool:
         source: the cell's source, which is the course's own.
     """
     try:
-        statements = ast.parse(TransformerManager().transform_cell(source)).body
+        statements = _parsed(source).body
     except SyntaxError:
         return False
     return all(

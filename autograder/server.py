@@ -80,9 +80,8 @@ class RefereeServer:
     ) -> None:
         self._stopping.set()
         with suppress(OSError):
-            Client(
-                str(self._listener.address)
-            ).close()  # Wakes the thread, should it wait for a connection.
+            # Wakes the thread, should it wait for a connection.
+            Client(str(self._listener.address)).close()
         self._thread.join()
         self._listener.close()
         self._folder_of_sockets.cleanup()
