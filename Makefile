@@ -41,8 +41,10 @@ test: $(STAMP) ## run every check and test
 	mypy
 	pytest
 
+# What `jupyter-book build` does, but with several pages at a time.
 book: $(STAMP) ## build the book into _build/html; a failing cell fails the build
-	jupyter-book build . -n -W --keep-going -q
+	jupyter-book config sphinx . >/dev/null
+	PYTHONPATH=chapters/_ext sphinx-build . _build/html -d _build/.doctrees -j auto -n -W --keep-going -q
 
 release: $(STAMP) ## release every assignment into exercises/release
 	for source in exercises/source/*/; do autograder release $$(basename $$source) || exit; done
@@ -63,7 +65,7 @@ pictures: $(STAMP) ## take the README's pictures anew, with Chromium
 	$(VENV)/bin/python docs/take_pictures.py
 
 clean: ## remove everything that was made, but the virtual environment and workspace/
-	rm -rf _build bench/results.json exercises/release exercises/source/*/*.ipynb
+	rm -rf _build conf.py chapters/figures/*.svg bench/results.json exercises/release exercises/source/*/*.ipynb
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 distclean: clean ## remove the virtual environment too

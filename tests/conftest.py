@@ -19,6 +19,7 @@ import postgresql
 import psutil
 import pytest
 import torch
+from book import build_side_by_side, copy_book
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "exercises" / "source"
@@ -307,3 +308,12 @@ def make_class(make_assignment: MakeAssignment, tmp_path: Path) -> MakeClass:
 RIGHT = "def double(x):\n    return 2 * x\n\ndef half(x):\n    return x / 2"
 SQUARES = RIGHT.replace("2 * x", "x**2")
 NEITHER = "def double(x):\n    return x\n\ndef half(x):\n    return x"
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the whole book once. Returns the folder of its pages."""
+    folder = copy_book(tmp_path_factory.mktemp("book"))
+    result = build_side_by_side(folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder / "_build" / "html"

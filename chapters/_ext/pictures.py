@@ -1,13 +1,16 @@
-"""Put the book's SVG pictures into the page itself, so that the page's colours reach them.
+"""Draw the book's pictures and put them into the page itself, so that its colours reach them.
 
-A picture shown with ``<img>`` is a sealed box: it cannot follow the reader's light or dark theme.
-Inlined, it takes every colour from ``chapters/_static/book.css``. Any image of the book that has
-no ``:alt:`` text is a warning, which the build turns into an error.
+The pictures are drawn by the modules in ``chapters/figures/`` before any page is read. A picture
+shown with ``<img>`` is a sealed box: it cannot follow the reader's light or dark theme. Inlined,
+it takes every colour from ``chapters/_static/book.css``. Any image of the book that has no
+``:alt:`` text is a warning, which the build turns into an error.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from html import escape
 from pathlib import Path
 
@@ -18,6 +21,22 @@ from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
 FOLDER = "chapters/figures/"
+
+
+def draw_pictures(app: Sphinx) -> None:
+    """Draw all pictures, before Sphinx looks for their files."""
+    folder = Path(app.srcdir, FOLDER)
+    sys.path.insert(0, str(folder.parent))
+    try:
+        for path in sorted(folder.glob("*.py")):
+            importlib.import_module(f"figures.{path.stem}")
+    finally:
+        sys.path.remove(str(folder.parent))
+    draw = sys.modules["figures.draw"]
+    draw.draw_all(folder)
+    for path in folder.glob("*.svg"):  # nobody draws them any more
+        if path.stem not in draw.declared():
+            path.unlink()
 
 
 def inline_svg(source: str, prefix: str, alt: str) -> str:
@@ -57,6 +76,7 @@ class InlinePictures(SphinxPostTransform):
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the transform with Sphinx."""
+    """Register the drawing and the transform with Sphinx."""
+    app.connect("builder-inited", draw_pictures)
     app.add_post_transform(InlinePictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
