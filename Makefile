@@ -44,7 +44,7 @@ test: $(STAMP) ## run every check and test
 # What `jupyter-book build` does, but with several pages at a time.
 book: $(STAMP) ## build the book into _build/html; a failing cell fails the build
 	jupyter-book config sphinx . >/dev/null
-	PYTHONPATH=chapters/_ext sphinx-build . _build/html -d _build/.doctrees -j auto -n -W --keep-going -q
+	OMP_NUM_THREADS=1 PYTHONPATH=chapters/_ext sphinx-build . _build/html -d _build/.doctrees -j auto -n -W --keep-going -q
 
 release: $(STAMP) ## release every assignment into exercises/release
 	for source in exercises/source/*/; do autograder release $$(basename $$source) || exit; done

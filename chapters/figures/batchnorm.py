@@ -101,10 +101,10 @@ def fold(d: Drawing) -> None:
     d.path([(52, 40), (82, 40)], head=True)
     d.box(84, 14, 130, 52)
     d.text(149, 46, "nn.Conv2d", "code")
-    d.path([(214, 40), (246, 40)], head=True)
-    d.box(248, 14, 142, 52)
+    d.path([(214, 40), (240, 40)], head=True)
+    d.box(242, 14, 154, 52)
     d.text(319, 46, "nn.BatchNorm2d", "code")
-    d.path([(390, 40), (422, 40)], head=True)
+    d.path([(396, 40), (422, 40)], head=True)
     d.tensor(424, 18, "y", "", 44, 44)
     # Between: what happens to the weights, one row for each channel that comes out.
     d.grid(66, 108, (4, 5), 22, kinds=lambda i, j: shades[i])

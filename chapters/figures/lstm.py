@@ -289,37 +289,7 @@ def lstm_dropout(d: Drawing) -> None:
     d.grid(165, 418, (1, 6), size=25, height=24)
 
 
-# Directions, projections, packing -------------------------------------------------------------
-
-
-@figure("lstm-both", 480, 330)
-def lstm_both(d: Drawing) -> None:
-    """Two readers, one from each end."""
-    xs = [86 + 78 * step for step in range(4)]
-    top, low = 112, 196  # the backward reader, the forward reader
-    for x in xs:
-        # x feeds both readers, and both write into their own half of out.
-        d.path([(x + 17, 278), (x + 17, low + 54)], head=True)
-        d.path([(x + 53, 278), (x + 53, top + 54)], head=True)
-        d.path([(x + 17, low), (x + 17, 76)], head=True)
-        d.path([(x + 53, top), (x + 53, 76)], head=True)
-    for start, end in [*((x + 34, x + 74) for x in xs[:3]), (xs[3] + 34, 398)]:
-        d.path([(start, low + 25), (end, low + 25)], "hot", True)
-    for start, end in [*((x + 36, x - 4) for x in xs[1:]), (xs[0] + 36, 82)]:
-        d.path([(start, top + 25), (end, top + 25)], "cool", True)
-    for step, x in enumerate(xs, start=1):
-        d.square(x, low, 34, 50, "→", "hot")
-        d.square(x + 36, top, 34, 50, "←", "cool")
-        d.square(x, 42, 35, 30, "", "hot")
-        d.square(x + 35, 42, 35, 30, "", "cool")
-        d.tensor(x, 280, f"x^{{({step})}}", w=70, h=40)
-    d.box(xs[0] - 8, 34, 320, 46, "frame", 8)
-    d.text(198, 22, "out", "code", "end")
-    d.text(208, 22, "(L, N, 2 H_{out})", "shape", "start")
-    d.square(402, low + 8, 74, 34, "", "hot")
-    d.text(439, low + 30, "h_n[0]", "code")
-    d.square(4, top + 8, 74, 34, "", "cool")
-    d.text(41, top + 30, "h_n[1]", "code")
+# Projections, packing -------------------------------------------------------------------------
 
 
 @figure("lstm-proj", 480, 394)

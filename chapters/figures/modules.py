@@ -74,7 +74,7 @@ def tree(d: Drawing) -> None:
         ("fc3", "(10, 84)", "(10,)"),
     ]
     d.text(276, 18, ".weight", "code")
-    d.text(422, 18, ".bias", "code")
+    d.text(413, 18, ".bias", "code")
     d.box(6, 132, 64, 48)
     d.text(38, 161, "net", "code")
     d.path([(70, 156), (86, 156)])
@@ -87,9 +87,8 @@ def tree(d: Drawing) -> None:
         d.path([(180, y), (204, y)])
         d.box(204, y - 18, 144, 36, "tensor", 9)
         d.text(276, y + 5, weight, "shape")
-        d.path([(348, y), (372, y)])
-        d.box(372, y - 18, 100, 36, "tensor", 9)
-        d.text(422, y + 5, bias, "shape")
+        d.box(354, y - 18, 118, 36, "tensor", 9)
+        d.text(413, y + 5, bias, "shape")
 
 
 @figure("modules-view", 480, 250)

@@ -72,7 +72,7 @@ def model(d: Drawing) -> None:
     d.tensor(170, 304, "", "", w=140, h=32)
     d.text(middle, 326, "(N, L, H_{in})", "shape")
     for row, kind in ((24, "memory"), (48, "")):
-        short = 6 if kind else 0
+        short = 6 if kind else 2
         d.path([(88, 206 + row), (160 - short, 206 + row)], kind, True)
         d.path([(320, 206 + row), (392 - short, 206 + row)], kind, True)
     d.lstm(160, 206, w=160, h=70, columns=4)
@@ -132,7 +132,7 @@ def step(d: Drawing) -> None:
         characters(d, middle - 18, 24, [outputs[column]], 36, 34, ["hot"])
     for start, end in ((40, 64), (136, 200), (272, 336), (408, 438)):
         d.path([(start, 250), (end - 6, 250)], "memory", True)
-        d.path([(start, 284), (end, 284)], head=True)
+        d.path([(start, 284), (end - 2, 284)], head=True)
     for x, number in ((22, "0"), (458, "3")):
         d.text(x, 256, f"c_{{{number}}}")
         d.text(x, 290, f"h_{{{number}}}")
