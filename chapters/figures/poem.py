@@ -85,7 +85,7 @@ def model(d: Drawing) -> None:
     d.text(middle, 170, "(N, L, H_{out})", "shape")
     d.box(162, 88, 156, 34)
     d.text(middle, 110, "nn.Linear", "code")
-    d.tensor(176, 28, "", "(N, L, V)", w=128, h=34)
+    d.tensor(176, 28, "", "", w=128, h=34)
     d.text(middle, 51, "(N, L, V)", "shape")
     d.text(middle, 18, "logits", "code")
     # The loss compares the scores with the characters that really come.
