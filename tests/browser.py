@@ -1,18 +1,20 @@
-"""Looking at finished pages in Chromium, without a network."""
+"""Looking at finished pages in Chromium, without a network, served as GitHub Pages serves them."""
 
 from __future__ import annotations
 
+import gzip
+import io
 import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 WIDTHS = {"desktop": 1200, "phone": 390}
@@ -36,15 +38,34 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@cache
+def _squeezed(path: str) -> bytes:
+    return gzip.compress(Path(path).read_bytes(), compresslevel=6)
+
+
+class _Pages(SimpleHTTPRequestHandler):
+    """Serves a folder, text compressed."""
+
+    def send_head(self) -> Any:
+        path = self.translate_path(self.path)
+        if not path.endswith((".html", ".js", ".css")) or not Path(path).is_file():
+            return super().send_head()
+        body = _squeezed(path)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        return io.BytesIO(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve a folder on this computer. Yields its address."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Pages, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -55,9 +76,10 @@ def served(folder: Path) -> Iterator[str]:
 @contextmanager
 def visitor(browser: Browser, width: str = "desktop", theme: str = "light") -> Iterator[Page]:
     """Open an empty page as a reader with a device and a theme would see it."""
-    context: BrowserContext = browser.new_context(
+    context = browser.new_context(
         viewport={"width": WIDTHS[width], "height": 900},
         color_scheme="dark" if theme == "dark" else "light",
+        reduced_motion="reduce",
     )
     page = context.new_page()
     page.set_default_timeout(60_000)
@@ -71,10 +93,17 @@ def visit(page: Page, address: str) -> None:
     page.evaluate(READY)
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe-core finds serious or critical on a page, one line for each rule."""
+def violations(page: Page, leave_out: str | None = None) -> list[str]:
+    """Return what axe-core finds serious or critical on a page, one line for each place.
+
+    Args:
+        page: an open page.
+        leave_out: a selector of what is not looked at.
+    """
     page.evaluate(AXE)
-    found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    context = {"include": [["html"]], "exclude": [[leave_out]] if leave_out else []}
+    look = "context => axe.run(context, {resultTypes: ['violations']})"
+    found: dict[str, Any] = page.evaluate(look, context)
     return [
         f"{rule['id']}: {rule['help']}: {node['target']} {node['html'][:200]}"
         for rule in found["violations"]
@@ -85,14 +114,9 @@ def violations(page: Page) -> list[str]:
 
 def transferred(page: Page, address: str) -> int:
     """Open an address; return the bytes that were transferred, the search index left out."""
-    bodies = 0
-
-    def count(response: Any) -> None:
-        nonlocal bodies
-        if not response.url.endswith("searchindex.js"):
-            bodies += response.request.sizes()["responseBodySize"]
-
-    page.on("requestfinished", lambda request: count(request.response()))
+    finished: list[Request] = []
+    page.on("requestfinished", lambda request: finished.append(request))
     visit(page, address)
     page.wait_for_load_state("networkidle")
-    return bodies
+    counted = [request for request in finished if "searchindex.js" not in request.url]
+    return sum(request.sizes()["responseBodySize"] for request in counted)
