@@ -49,6 +49,7 @@ def plain() -> Plain:
             "> **Note**\n>\n> <details><summary>Why?</summary>\n>\n> Yes.\n>\n> </details>\nAfter.",
         ),
         (":::{explorer} conv\n:::", "*Play.*"),
+        ("The rule `.{2}` and `x`.", "The rule `.{2}` and `x`."),
         ("```python\n% kept\n```", "```python\n% kept\n```"),
     ],
 )
@@ -82,7 +83,7 @@ def test_a_chapter_is_offered_as_a_notebook(book: Path, chapter: Path) -> None:
     assert not any(cell.outputs for cell in code)
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     outside_code = re.sub(r"`[^`\n]*`", "", text)
-    assert not re.findall(r"^:{3,}|^`{3,}\{|\{[\w:-]+\}`|\]\([\w/]*\.md", text, re.M)
+    assert not re.findall(r"^:{3,}|^`{3,}\{|\{[a-z][\w:-]*\}`|\]\([\w/]*\.md", text, re.M)
     assert ":class:" not in outside_code
     for other in re.findall(r"\]\((\w+)\.ipynb", text):
         assert (page.path.parent / f"{other}.ipynb").exists() or not any(

@@ -46,14 +46,18 @@ def site(book: Path) -> Iterator[str]:
 # first chapter in all four, code included; `make bench` looks at everything.
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("width", "theme"), [("desktop", "light"), ("phone", "dark")])
-def test_pages_can_be_used_by_everybody(
+def test_everybody_can_use_a_page_and_it_is_light(
     chromium: Browser, site: str, name: str, width: str, theme: str
 ) -> None:
     with visitor(chromium, width, theme) as page:
-        visit(page, f"{site}/{name}.html")
-        assert not violations(page, leave_out=".highlight pre")
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        assert transferred(page, f"{site}/{name}.html") < 1.5 * MEGABYTE
+        assert not errors
+        assert not page.locator("mjx-merror").count(), "an equation that MathJax cannot read"
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= WIDTHS[width], "the page can be pushed sideways"
+        assert not violations(page, leave_out=".highlight pre")
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -65,16 +69,6 @@ def test_code_can_be_read_by_everybody(
         visit(page, f"{site}/chapters/setup.html")
         assert page.locator(".highlight pre").count()
         assert not violations(page)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_pages_are_light_and_run_without_errors(chromium: Browser, site: str, name: str) -> None:
-    with visitor(chromium) as page:
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        assert transferred(page, f"{site}/{name}.html") < 1.5 * MEGABYTE
-        assert not errors
-        assert not page.locator("mjx-merror").count(), "an equation that MathJax cannot read"
 
 
 def test_axe_finds_what_is_wrong(chromium: Browser) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 OPEN = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w-]+)\}\s*(?P<argument>.*)$")
 OPTION = re.compile(r"^:([\w-]+):\s*(.*)$")
-ROLE = re.compile(r"\{([\w:-]+)\}`([^`]+)`")
+ROLE = re.compile(r"\{([a-z][\w:-]*)\}`([^`]+)`")
 LINK = re.compile(r"\[([^\]]*)\]\(([\w./-]+)\.md(#[\w-]+)?\)")
 TARGET = re.compile(r"\[([^\]]*)\]\(#([\w-]+)\)")
 
