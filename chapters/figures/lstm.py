@@ -201,7 +201,7 @@ def lstm_layout(d: Drawing) -> None:
     d.path([(14, 108), (98, 32)], "dim", True)
     d.text(42, 62, "L")
     d.path([(16, 120), (16, 194)], "dim", True)
-    d.text(6, 162, "N")
+    d.text(10, 162, "N")
     d.path([(30, 206), (134, 206)], "dim", True)
     d.text(158, 212, "H_{in}")
     d.text(96, 244, "(L, N, H_{in})", "shape")
