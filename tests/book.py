@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -126,8 +127,6 @@ class Page(HTMLParser):
 
 
 def _text(html: str) -> str:
-    from html import unescape
-
     return unescape(re.sub(r"<[^>]+>", "", html))
 
 

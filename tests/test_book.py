@@ -48,8 +48,9 @@ def test_ids_are_unique_and_references_resolve(book: Path) -> None:
 
 
 def test_links_within_the_book_lead_somewhere(book: Path) -> None:
-    ids = {page.path: set(page.ids) for page in built_pages(book)}
-    for page in built_pages(book):
+    pages = built_pages(book)
+    ids = {page.path: set(page.ids) for page in pages}
+    for page in pages:
         for link in page.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:

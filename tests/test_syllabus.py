@@ -8,6 +8,7 @@ printed must be what the build printed.
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ def bare(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
 
+@cache
+def cells_of(page: Path) -> list[tuple[str, str]]:
+    """Return the cells of a built page, which is read once for all its entries."""
+    return Page(page).cells()
+
+
 def test_every_list_belongs_to_a_chapter() -> None:
     assert {path.stem for path in LISTS} <= {chapter.stem for chapter in CHAPTERS}
 
@@ -51,7 +58,7 @@ def test_it_has_its_place(book: Path, chapter: str, entry: dict[str, Any]) -> No
     wanted = bare(entry["code"])
     places = [number for number, cell in enumerate(code_cells(source)) if wanted in bare(cell)]
     assert places, f"no cell has this code:\n{entry['code']}"
-    cells = Page(book / "chapters" / f"{chapter}.html").cells()
+    cells = cells_of(book / "chapters" / f"{chapter}.html")
     assert len(cells) == len(code_cells(source))
     printed = [bare(cells[place][1]) for place in places]
     for output in entry.get("output", []):

@@ -24,10 +24,8 @@ from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
 from sphinx.application import Sphinx
 from sphinx.locale import get_translation
-from sphinx.util import logging
 
 _ = get_translation("book")
-LOGGER = logging.getLogger(__name__)
 
 PACKAGES = ("matplotlib", "numpy", "torch")
 """What a page's code imports."""
