@@ -39,7 +39,7 @@ test: $(STAMP) ## run every check and test
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest
+	pytest -n logical --maxprocesses 4 --dist loadfile
 
 # What `jupyter-book build` does, but with several pages at a time.
 book: $(STAMP) ## build the book into _build/html; a failing cell fails the build

@@ -1,7 +1,7 @@
 """Exercises that grade themselves against PyTorch.
 
-Students need :func:`check`; authors of exercises need :class:`Spec`, :class:`ModuleSpec`,
-:func:`misconception` and :class:`Rung`.
+Students need :func:`check` and :func:`status`; authors of exercises need :class:`Spec`,
+:class:`ModuleSpec`, :func:`misconception` and :class:`Rung`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .case import Case, Draw, relayout
     from .spec import ModuleSpec, Spec, misconception
+    from .standing import status
     from .student import check
     from .verdict import Rung, Verdict
 
@@ -25,6 +26,7 @@ __all__ = [
     "check",
     "misconception",
     "relayout",
+    "status",
 ]
 
 _HOMES = {
@@ -37,6 +39,7 @@ _HOMES = {
     "check": "student",
     "misconception": "spec",
     "relayout": "case",
+    "status": "standing",
 }
 
 

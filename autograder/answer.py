@@ -16,10 +16,11 @@ from torch import nn
 
 from .case import Case
 from .forbidden import Ban
+from .oneline import violation
 from .spec import Spec
 from .tree import Opaque, Tree, leaves, map_leaves
 
-__all__ = ["Answer", "Failure", "observe", "play"]
+__all__ = ["Answer", "Failure", "observe", "plain", "play"]
 
 _PACKAGE = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)
@@ -35,6 +36,8 @@ class Failure:
     """The exception's message, cut to a few hundred characters."""
     line: str = ""
     """The line of the student's code in which it was raised, if known."""
+    interpreted: bool = field(default=False, kw_only=True)
+    """Whether it was raised later, when the answer was put to use on the trusted side."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Answer:
     """Paths of the inputs that were changed in place."""
     forbidden: Sequence[str] = ()
     """Dotted names of the forbidden functions that it tried to call."""
+    broken_rule: str = ""
+    """The rule of a one-line puzzle that it breaks, as :mod:`autograder.oneline` names it."""
     failure: Failure | None = None
     """The exception that ended it, if one did."""
     backward_failed: bool = False
@@ -76,6 +81,8 @@ def play(spec: Spec, student: Any, case: Case, ban: Ban | None = None) -> Answer
     """
     if not callable(student):
         return Answer(outputs=Opaque(type(student).__name__), callable=False)
+    if spec.allows is not None and (broken := violation(student, spec.allows)):
+        return Answer(broken_rule=broken)
     found: dict[str, tuple[int, ...]] | None = None
 
     def function(given: Case) -> Tree:
@@ -135,7 +142,7 @@ def observe(
     given = Case(case.label, **map_leaves(copy, dict(case)))
     try:
         with watch:
-            outputs = map_leaves(_plain, function(given))
+            outputs = map_leaves(plain, function(given))
         kept = map_leaves(_detached, outputs)
     except KeyboardInterrupt:
         raise
@@ -144,7 +151,8 @@ def observe(
     modified = tuple(
         path
         for path, original in originals.items()
-        if not torch.equal(original.detach(), copies[path].detach())
+        if path.split(".")[0] not in spec.modifies
+        and not torch.equal(original.detach(), copies[path].detach())
     )
     wanted = {path: value for path, value in originals.items() if value.requires_grad}
     try:
@@ -178,7 +186,8 @@ def _gradients(
     return dict(zip(wanted, found, strict=True))
 
 
-def _plain(path: str, leaf: Any) -> Any:
+def plain(path: str, leaf: Any) -> Any:
+    """Make a leaf one that a tree may hold: a plain tensor, a plain value or an opaque object."""
     if not isinstance(leaf, torch.Tensor):
         if leaf is None or type(leaf) in (bool, int, float, str):
             return leaf

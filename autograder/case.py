@@ -112,6 +112,43 @@ class Draw:
         drawn = torch.randn(shape, generator=self._generator, dtype=torch.float64)
         return (drawn * scale).to(dtype)
 
+    def uniform(
+        self,
+        *shape: int,
+        low: float = 0.0,
+        high: float = 1.0,
+        dtype: torch.dtype = torch.float64,
+    ) -> torch.Tensor:
+        """Draw from the uniform distribution on ``[low, high)``.
+
+        Shape:
+            - Output: ``shape``
+        """
+        drawn = torch.rand(shape, generator=self._generator, dtype=torch.float64)
+        return (low + (high - low) * drawn).to(dtype)
+
+    def integers(
+        self, *shape: int, low: int = 0, high: int = 10, dtype: torch.dtype = torch.int64
+    ) -> torch.Tensor:
+        """Draw whole numbers from ``low`` to ``high - 1``, all equally likely.
+
+        Shape:
+            - Output: ``shape``
+        """
+        return torch.randint(low, high, shape, generator=self._generator).to(dtype)
+
+    def integer(self, low: int, high: int) -> int:
+        """Draw one whole number from ``low`` to ``high - 1``."""
+        return int(self.integers(low=low, high=high))
+
+    def permutation(self, n: int) -> torch.Tensor:
+        """Draw an order of the numbers from 0 to ``n - 1``.
+
+        Shape:
+            - Output: ``(n,)``
+        """
+        return torch.randperm(n, generator=self._generator)
+
 
 def relayout(tensor: torch.Tensor) -> torch.Tensor:
     """Copy a tensor into a permuted memory layout: equal, but not contiguous.

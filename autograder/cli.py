@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional, TypeVar
 
 import typer
 from rich.console import Console
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .grading import Change, Row
 
 __all__ = ["app", "main"]
+
+T = TypeVar("T")
 
 app = typer.Typer(
     help="Release, grade and report PyTorch exercises that grade themselves, inside nbgrader.",
@@ -66,6 +68,14 @@ DatabaseOption = Annotated[
 AssignmentArgument = Annotated[
     str, typer.Argument(help="The assignment's name: its folder in source/.", show_default=False)
 ]
+AssignmentsArgument = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads this at run time, on Python 3.10 too
+    typer.Argument(help="The assignments; all of them by default.", show_default=False),
+]
+JobsOption = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(min=1, help="How many questions to work on at a time; by default, one a core."),
+]
 
 
 @app.command()
@@ -84,17 +94,29 @@ def release(
 
 
 @app.command("sample-class")
-def sample_class(assignment: AssignmentArgument, course: CourseOption = Path()) -> None:
+def sample_class(
+    assignment: AssignmentArgument,
+    course: CourseOption = Path(),
+    size: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            min=1,
+            help="Make a class of this size, whose students know more or less, in place of one "
+            "student for each mistake.",
+        ),
+    ] = None,
+) -> None:
     """Hand in the sample class: made-up submissions with every mistake that the specs name.
 
     They land in submitted/, where real submissions go, so use it in a course of its own; a student
     with one of the made-up names is overwritten.
     """
     from .course import Course
-    from .students import hand_in, read_class
+    from .students import hand_in, mixed_class, read_class
 
     here = Course(course)
-    students = read_class(here.source(assignment))
+    source = here.source(assignment)
+    students = mixed_class(source, size) if size else read_class(source)
     for student in students:
         hand_in(
             student,
@@ -243,47 +265,130 @@ def report(
 
 @app.command()
 def prove(
-    assignments: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Argument(help="The assignments; all of them by default.", show_default=False),
-    ] = None,
+    assignments: AssignmentsArgument = None,
     course: CourseOption = Path(),
     seeds: Annotated[int, typer.Option(min=1, help="On how many seeds each claim is tested.")] = 20,
+    jobs: JobsOption = None,
 ) -> None:
     """Prove that the checks are right, before a student meets them.
 
     The worked solution earns full marks, the untouched notebook nothing, every misconception is
     rejected and named and taken for no other, and no verdict depends on the seed.
     """
-    from .course import Course
-    from .prove import claims, proofs
+    from .prove import prove as prove_question
 
-    here = Course(course)
     failed = 0
     table = Table("assignment", "question", "claims", "failed", box=None, header_style="bold")
-    for assignment in assignments or here.assignments():
-        wanted = list(claims(here.source(assignment)))
-        counts: dict[str, list[int]] = {}
-        with _progress() as progress:
-            task = progress.add_task(f"Proving {assignment}", total=len(wanted))
-            for proof in proofs(wanted, seeds):
-                progress.advance(task)
-                count = counts.setdefault(proof.claim.question, [0, 0])
-                count[0] += 1
-                if proof.failure:
-                    count[1] += 1
-                    failed += 1
-                    err.print(
-                        f"[red]✗[/] {assignment} / {proof.claim.question}: "
-                        f"{escape(proof.claim.statement)} {escape(proof.failure)}",
-                        soft_wrap=True,
-                    )
-        for question, (total, wrong) in counts.items():
-            table.add_row(assignment, question, str(total), str(wrong))
+    for assignment, question, proved in _each_question(
+        "Proving", course, assignments, prove_question, seeds, jobs=jobs
+    ):
+        wrong = [proof for proof in proved if proof.failure]
+        failed += len(wrong)
+        for proof in wrong:
+            err.print(
+                f"[red]✗[/] {assignment} / {question}: "
+                f"{escape(proof.statement)} {escape(proof.failure)}",
+                soft_wrap=True,
+            )
+        table.add_row(assignment, question, str(len(proved)), str(len(wrong)))
     out.print(table)
     if failed:
         raise typer.Exit(1)
     out.print(f"[green]✓[/] Every claim holds on {seeds} seeds.")
+
+
+@app.command()
+def mutate(
+    assignments: AssignmentsArgument = None,
+    course: CourseOption = Path(),
+    jobs: JobsOption = None,
+) -> None:
+    """Change the worked solutions here and there, and see whether the checks notice.
+
+    Each change, of an operator, a constant, an axis, a statement, makes a mutant. One that still
+    passes must be listed in the assignment's mutants.yml, with the reason; at least 98 % of those
+    that are not listed as equivalent must be rejected.
+    """
+    from .mutants import WANTED, Survey, survey
+
+    table = Table("assignment", "question", "mutants", "rejected", "equivalent", "missed")
+    table.box, table.header_style = None, "bold"
+    rows: list[Survey] = []
+    for assignment, question, found in _each_question(
+        "Mutating", course, assignments, survey, jobs=jobs
+    ):
+        rows.append(found)
+        counts = (found.mutants, found.rejected, found.equivalent, found.missed)
+        table.add_row(assignment, question, *map(str, counts))
+        for fault in found.faults:
+            err.print(f"[red]✗[/] {assignment} / {question}: {escape(fault)}", soft_wrap=True)
+    out.print(table)
+    real = sum(row.mutants - row.equivalent for row in rows)
+    share = sum(row.rejected for row in rows) / real if real else 1.0
+    out.print(f"{share:.1%} of the {real} mutants that are not equivalent are rejected.")
+    if share < WANTED or any(row.faults for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def gallery(
+    assignments: AssignmentsArgument = None,
+    course: CourseOption = Path(),
+    output: Annotated[Path, typer.Option(help="The page to write.")] = Path("gallery.html"),
+    text: Annotated[
+        bool, typer.Option("--text", help="Print the cards as a terminal shows them, as well.")
+    ] = False,
+    jobs: JobsOption = None,
+) -> None:
+    """Show every card that the assignments can show, light and dark, on one page."""
+    from .card import renderable
+    from .gallery import exhibits, write
+
+    shown = list(_each_question("Checking", course, assignments, exhibits, jobs=jobs))
+    if text:
+        for _assignment, _question, cards in shown:
+            for _student, verdict in cards:
+                out.print(renderable(verdict))
+    write(output, shown)
+    out.print(f"{sum(len(cards) for *_, cards in shown)} cards: {output.resolve()}", soft_wrap=True)
+
+
+@app.command()
+def status(
+    folder: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(
+            help="A folder of assignments, or one assignment's; by default the current one, or "
+            "workspace in it.",
+            show_default=False,
+        ),
+    ] = None,
+    run: Annotated[
+        bool,
+        typer.Option(
+            "--run", help="Run the notebooks anew, on copies, instead of reading what they show."
+        ),
+    ] = False,
+) -> None:
+    """Show which questions of your assignments pass, as your saved notebooks say."""
+    from .standing import assignment_folders, read
+    from .standing import run as run_notebooks
+
+    if folder is None:
+        folder = Path("workspace") if Path("workspace").is_dir() else Path()
+    folders = assignment_folders(folder)
+    if run:
+        with _progress() as progress:
+            task = progress.add_task("Running", total=len(folders))
+            found = run_notebooks(folders, lambda _: progress.advance(task))
+    else:
+        found = read(folders)
+    out.print(found.renderable())
+    if found.next:
+        assignment, standing = found.next
+        out.print(f"Next: {standing.question} in {assignment}. {standing.title}", soft_wrap=True)
+    else:
+        out.print("[green]✓[/] Every question passes.")
 
 
 @app.command()
@@ -303,6 +408,34 @@ def doctor(course: CourseOption = Path()) -> None:
         out.print(table)
     if failed:
         raise typer.Exit(1)
+
+
+def _each_question(
+    doing: str,
+    course: Path,
+    assignments: list[str] | None,
+    function: Callable[..., T],
+    *arguments: object,
+    jobs: int | None,
+) -> Iterator[tuple[str, str, T]]:
+    """Call a function for each question of some assignments, over all cores, in their order.
+
+    Yields:
+        Each assignment, question and result of ``function(folder, question, *arguments)``.
+    """
+    from .course import Course
+    from .loader import load_specs
+    from .spread import spread
+
+    here = Course(course)
+    folders = {name: here.source(name) for name in assignments or here.assignments()}
+    work = [(name, each) for name, folder in folders.items() for each in load_specs(folder)]
+    with _progress() as progress:
+        task = progress.add_task(doing, total=len(work))
+        tasks = [(folders[name], question, *arguments) for name, question in work]
+        found = spread(function, tasks, jobs, done=lambda: progress.advance(task))
+        for (name, question), result in zip(work, found, strict=True):
+            yield name, question, result
 
 
 @contextmanager

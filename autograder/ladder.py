@@ -11,6 +11,7 @@ import torch
 
 from .answer import Answer, Failure
 from .i18n import _
+from .oneline import LOOP, OTHER_CODE, STATEMENT
 from .spec import Spec
 from .tree import describe, leaf_kind, leaves, shape_text
 from .verdict import Difference, Rung
@@ -40,7 +41,7 @@ def rungs_of(spec: Spec, *, module: bool) -> tuple[Rung, ...]:
     absent = {
         Rung.PARAMETERS: not module,
         Rung.GRADIENTS: not spec.gradients,
-        Rung.ALLOWED: not spec.forbids,
+        Rung.ALLOWED: not spec.forbids and spec.allows is None,
     }
     return tuple(rung for rung in Rung if not absent.get(rung, False))
 
@@ -66,7 +67,7 @@ def climb(
     """
     steps: dict[Rung, Callable[[], Finding | None]] = {
         Rung.EXISTS: lambda: _exists(answer),
-        Rung.ALLOWED: lambda: _allowed(answer),
+        Rung.ALLOWED: lambda: _allowed(spec, answer),
         Rung.RUNS: lambda: _runs(answer, expected),
         Rung.PARAMETERS: lambda: _parameters(answer, parameters),
         Rung.STRUCTURE: lambda: _structure(spec, answer, expected),
@@ -97,13 +98,36 @@ def _exists(answer: Answer) -> Finding | None:
     return Finding(Rung.EXISTS, reason)
 
 
-def _allowed(answer: Answer) -> Finding | None:
+def _allowed(spec: Spec, answer: Answer) -> Finding | None:
+    if answer.broken_rule:
+        return Finding(Rung.ALLOWED, _rule(answer.broken_rule, spec.allows or ()))
     if not answer.forbidden:
         return None
     reason = _(
         "Your answer calls {name}; what that does is what this exercise asks you to write yourself."
     ).format(name=answer.forbidden[0])
     return Finding(Rung.ALLOWED, reason)
+
+
+def _rule(broken: str, allows: Sequence[str]) -> str:
+    if broken == OTHER_CODE:
+        return _(
+            "A puzzle is answered with one function of your own, written with def or lambda, whose "
+            "arguments have no default values and which uses nothing defined around it."
+        )
+    if broken == LOOP:
+        return _(
+            "Your answer loops, or makes a function or a list item by item; a puzzle is solved by "
+            "operations on whole tensors."
+        )
+    if broken == STATEMENT:
+        return _(
+            "Your answer does more than return one expression: no variables, no assignments, no "
+            "imports."
+        )
+    return _("Your answer uses “{name}”; this puzzle allows operators and only {allowed}.").format(
+        name=broken, allowed=", ".join(allows)
+    )
 
 
 def _runs(answer: Answer, expected: Answer) -> Finding | None:
@@ -114,7 +138,11 @@ def _runs(answer: Answer, expected: Answer) -> Finding | None:
         return Finding(Rung.RUNS, _("An error was expected, and none was raised."))
     if expected.failure is not None and _same(failure, expected.failure):
         return None
-    if failure.type_name == "NotImplementedError":
+    if failure.interpreted:
+        reason = _("torch cannot work with what you answered: {error}").format(
+            error=_error(failure)
+        )
+    elif failure.type_name == "NotImplementedError":
         reason = _(
             "This is not written yet: put your own code where it raises NotImplementedError."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,13 @@ from typing import Any
 from .answer import Answer, observe, play
 from .case import Case
 from .loader import load_specs
-from .referee import exam, explanations, judge
+from .notebooks import read_text_notebook, worked_notebook
+from .referee import exam, explanations, interpreted, judge
 from .spec import Misconception, Spec
 from .students import Student, objects_of, read_class
 from .verdict import Verdict
 
-__all__ = ["Claim", "claims", "proofs"]
+__all__ = ["Claim", "Proof", "claims", "proofs", "prove"]
 
 
 @dataclass(frozen=True)
@@ -38,40 +39,57 @@ class Claim:
 class Proof:
     """What came of a claim."""
 
-    claim: Claim
-    """The claim."""
+    question: str
+    """The question's name."""
+    statement: str
+    """What was claimed."""
     failure: str
     """The first thing that was wrong, with its seed; empty if the claim held on every seed."""
 
 
-def claims(folder: Path) -> Iterator[Claim]:
+def prove(folder: Path, question: str, seeds: int) -> list[Proof]:
+    """Test all that must hold for one question.
+
+    Args:
+        folder: the assignment's folder.
+        question: the question's name.
+        seeds: on how many seeds each claim is tested.
+
+    Raises:
+        AutograderError: if its specs, its notebook or its sample class cannot be read.
+    """
+    return list(proofs(claims(folder, question), seeds))
+
+
+def claims(folder: Path, only: str | None = None) -> Iterator[Claim]:
     """List all that must hold for an assignment.
 
     Args:
         folder: the assignment's folder.
+        only: the one question that is wanted; by default, all are.
 
     Raises:
         AutograderError: if its specs, its notebook or its sample class cannot be read.
     """
     specs = load_specs(folder)
     students = read_class(folder)
-    objects = {
-        student.name: objects_of(student, folder)
-        for student in students
-        if "undecided" not in student.expect.values()  # An endless loop would never end here.
-    }
+    notebook = read_text_notebook(worked_notebook(folder))
     for question, spec in specs.items():
+        if only not in (None, question):
+            continue
         made = set()
         for student in students:
             expected = student.expect.get(question, "passed")
             made.add(expected)
             # A student's other questions are the worked solution once more.
             relevant = expected != "passed" or question in student.expect or not student.expect
-            if student.name in objects and relevant:
+            # An endless loop would never end here.
+            if relevant and "undecided" not in student.expect.values():
+                obj = objects_of(student, notebook, last=question)[question]
                 yield Claim(
                     question,
                     f"The student “{student.name}” gets the verdict “{expected}”.",
-                    partial(_student, spec, objects[student.name][question], student, expected),
+                    partial(_student, spec, obj, student, expected),
                 )
         for misconception in spec.misconceptions:
             name = misconception.name
@@ -88,7 +106,7 @@ def claims(folder: Path) -> Iterator[Claim]:
                 )
 
 
-def proofs(all_claims: list[Claim], seeds: int) -> Iterator[Proof]:
+def proofs(all_claims: Iterable[Claim], seeds: int) -> Iterator[Proof]:
     """Test claims one after another.
 
     Args:
@@ -98,16 +116,17 @@ def proofs(all_claims: list[Claim], seeds: int) -> Iterator[Proof]:
     for claim in all_claims:
         failure = ""
         for seed in range(seeds):
-            with _quiet():
+            with quiet():
                 wrong = claim.test(seed)
             if wrong:
                 failure = f"seed {seed}: {wrong}"
                 break
-        yield Proof(claim, failure)
+        yield Proof(claim.question, claim.statement, failure)
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """Let code that is not ours print and warn unheard."""
     sink = io.StringIO()
     with (
         warnings.catch_warnings(),
@@ -128,7 +147,7 @@ def outcome(verdict: Verdict) -> str:
 
 
 def _student(spec: Spec, obj: Any, student: Student, expected: str, seed: int) -> str:
-    verdict = judge(spec, seed, partial(play, spec, obj), public=True)
+    verdict = judge(spec, seed, interpreted(spec, partial(play, spec, obj)), public=True)
     if outcome(verdict) != expected:
         return f"the verdict is “{outcome(verdict)}”: {verdict.reason}"
     if student.name == "solved" and verdict.points != spec.points:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 
-from .answer import Answer, observe
+from .answer import Answer, Failure, observe, plain
 from .case import Case, Draw
 from .errors import SpecError
 from .i18n import ngettext
 from .ladder import Finding, climb, rungs_of
 from .spec import Misconception, Spec
+from .tree import map_leaves
 from .verdict import Rung, Verdict
 
-__all__ = ["Exam", "exam", "explanations", "judge"]
+__all__ = ["Exam", "exam", "explanations", "interpreted", "judge"]
 
 Player = Callable[[Case], Answer]
 """Answers a case on the student's behalf: in this process, or at the far end of a wire."""
@@ -71,13 +73,34 @@ def exam(spec: Spec, seed: int) -> Exam:
     return Exam(spec, seed)
 
 
+def interpreted(spec: Spec, player: Player) -> Player:
+    """Let a spec interpret the answers of a player, on the trusted side.
+
+    Args:
+        spec: the question.
+        player: answers as a student does.
+    """
+
+    def answer(case: Case) -> Answer:
+        given = player(case)
+        if given.outputs is None or given.failure is not None or not given.callable:
+            return given
+        try:
+            return replace(given, outputs=map_leaves(plain, spec.interpret(given.outputs, case)))
+        except Exception as error:
+            failure = Failure(type(error).__name__, str(error).strip()[:400], interpreted=True)
+            return replace(given, failure=failure)
+
+    return answer
+
+
 def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
     """Decide on one question.
 
     Args:
         spec: the question.
         seed: seeds the cases.
-        player: answers them for the student.
+        player: answers them, in the form that is compared.
         public: whether the seed may be told.
 
     Returns:
@@ -115,7 +138,7 @@ def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
     finding = _finding(findings[worst])
     found = explanations(held, answers, finding.rung)
     named = found[0] if found else None
-    told = None if finding.rung is Rung.EXISTS else cases[worst]
+    told = None if _says_all(finding, findings) else cases[worst]
     return Verdict(
         spec.name,
         spec.title,
@@ -134,6 +157,12 @@ def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
         cases=len(cases),
         tested=tested,
     )
+
+
+def _says_all(finding: Finding, findings: list[Finding | None]) -> bool:
+    """Tell whether the same sentence holds for every case, so that no case need be named."""
+    same = all(each is not None and each.reason == finding.reason for each in findings)
+    return same and finding.difference is None
 
 
 def _finding(finding: Finding | None) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ from .grading import Row
 from .integrity import Flag
 from .verdict import Verdict
 
-__all__ = ["Integrity", "Question", "Summary", "write"]
+__all__ = ["Integrity", "Mistake", "Question", "Summary", "write"]
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,34 @@ class Question:
     """How many submissions have a verdict on it."""
     passed: int
     """How many are right in every respect."""
+    difficulty: float
+    """The mean share of the points, from 0 to 1: the lower, the harder; test theory's index p."""
+    discrimination: float | None
+    """The correlation of the points with those for all other questions, from -1 to 1.
+
+    A question that sorts the class as the others do is near 1, one that good students fail as often
+    is near 0; ``None`` if all have the same points.
+    """
     misconceptions: tuple[tuple[str, str, int], ...]
     """Name, hint and count of the misconceptions, most frequent first."""
     others: tuple[tuple[str, int], ...]
     """Reasons without a named misconception, and their counts, most frequent first."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A misconception and who has it."""
+
+    question: str
+    """The question's name."""
+    name: str
+    """The misconception's name."""
+    hint: str
+    """What it says to the student."""
+    students: tuple[str, ...]
+    """Their ids."""
+    share: float
+    """Their share of those who answered the question, from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +115,7 @@ class Summary:
             for verdict in cell.verdicts:
                 if verdict.question not in self._questions:
                     self._questions[verdict.question] = _Counts(verdict.title)
-                self._questions[verdict.question].add(verdict)
+                self._questions[verdict.question].add(row.student, verdict, row.score)
 
     @property
     def mean(self) -> float:
@@ -108,6 +133,12 @@ class Summary:
         return [counts.question(name) for name, counts in self._questions.items()]
 
     @property
+    def mistakes(self) -> list[Mistake]:
+        """The misconceptions of the class over all questions, most frequent first."""
+        found = [each for counts in self._questions.values() for each in counts.mistakes()]
+        return sorted(found, key=lambda mistake: -len(mistake.students))
+
+    @property
     def histogram(self) -> list[tuple[str, int]]:
         """The submissions by their share of the points, in tenths, full marks apart.
 
@@ -122,17 +153,40 @@ class _Counts:
         self._title = title
         self._answered = self._passed = 0
         self._hints: dict[str, str] = {}
-        self._named: Counter[str] = Counter()
+        self._named: dict[str, list[str]] = {}
         self._unnamed: Counter[str] = Counter()
+        # Sums over the class of the points x, of the points r for all else, and of their products.
+        self._name, self._most = "", 0.0
+        self._x = self._r = self._xx = self._rr = self._xr = 0.0
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, student: str, verdict: Verdict, score: float) -> None:
+        self._name, self._most = verdict.question, max(self._most, verdict.max_points)
+        x, r = verdict.points, score - verdict.points
+        self._x, self._r = self._x + x, self._r + r
+        self._xx, self._rr, self._xr = self._xx + x * x, self._rr + r * r, self._xr + x * r
         self._answered += 1
         self._passed += verdict.passed
         if verdict.misconception:
             self._hints[verdict.misconception] = verdict.hint or ""
-            self._named[verdict.misconception] += 1
+            self._named.setdefault(verdict.misconception, []).append(student)
         elif not verdict.passed:
             self._unnamed[verdict.reason] += 1
+
+    def mistakes(self) -> list[Mistake]:
+        found = [
+            Mistake(self._name, key, self._hints[key], tuple(who), len(who) / self._answered)
+            for key, who in self._named.items()
+        ]
+        return sorted(found, key=lambda mistake: -len(mistake.students))
+
+    @property
+    def _discrimination(self) -> float | None:
+        n = self._answered
+        spread = (n * self._xx - self._x**2) * (n * self._rr - self._r**2)
+        # Rounding must not make a correlation out of equal points.
+        if spread <= 1e-9 * max(1.0, n * self._xx * n * self._rr):
+            return None
+        return (n * self._xr - self._x * self._r) / math.sqrt(spread)
 
     def question(self, name: str) -> Question:
         return Question(
@@ -140,7 +194,9 @@ class _Counts:
             self._title,
             self._answered,
             self._passed,
-            tuple((key, self._hints[key], count) for key, count in self._named.most_common()),
+            self._x / (self._answered * self._most) if self._most else 0.0,
+            self._discrimination,
+            tuple((each.name, each.hint, len(each.students)) for each in self.mistakes()),
             tuple(self._unnamed.most_common()),
         )
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from .answer import Answer, Failure
 from .case import Case
 from .loader import find_spec
-from .referee import judge
+from .referee import interpreted, judge
 from .scratch import folder
 from .verdict import Verdict
 from .wire import Wire, WireError, answer_from_wire, case_to_wire, hidden
@@ -158,7 +158,8 @@ class RefereeServer:
 
         try:
             spec = find_spec(self._folder, question)
-            verdict = judge(spec, self._seed_of(question), player, public=False)
+            seed = self._seed_of(question)
+            verdict = judge(spec, seed, interpreted(spec, player), public=False)
         except (_Closed, OSError, EOFError):
             raise
         except Exception as error:

@@ -67,6 +67,10 @@ class Spec(ABC):
     """The inputs with respect to which gradients are compared."""
     forbids: ClassVar[Sequence[str]] = ()
     """Dotted names of torch functions and classes that the student's object must not call."""
+    allows: ClassVar[Sequence[str] | None] = None
+    """For a one-line puzzle: all names that its one expression may use; ``None`` if it is none."""
+    modifies: ClassVar[Sequence[str]] = ()
+    """The inputs that an answer may change in place; :meth:`call` can return what they became."""
     partial_credit: ClassVar[Mapping[Rung, float]] = {}
     """The share of the points, from 0 to 1, for an answer whose lowest failing rung is this one."""
     tolerances: ClassVar[Mapping[torch.dtype, tuple[float, float]]] = {
@@ -90,6 +94,17 @@ class Spec(ABC):
     def call(self, built: Any, case: Case) -> Tree:
         """Ask for the answer to a case; runs beside the student."""
         return built(**case)
+
+    def interpret(self, outputs: Tree, case: Case) -> Tree:
+        """Turn what the student's object returned into what is compared with the reference.
+
+        For questions with more than one right answer: the hyper-parameters of a layer become the
+        shape that torch makes with them, random numbers become what is known of their law.  Runs on
+        the trusted side, and may raise the error that a senseless answer leads to.  What the
+        reference and the misconceptions answer is compared as it is.  A question that uses this
+        cannot have gradients.
+        """
+        return outputs
 
     def parameters(self, case: Case) -> dict[str, tuple[int, ...]] | None:
         """Name the parameters, with their shapes, that a module must register, or ``None``."""

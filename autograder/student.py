@@ -16,7 +16,7 @@ from .errors import AutograderError
 from .forbidden import Ban
 from .i18n import _
 from .loader import find_spec, load_specs
-from .referee import judge
+from .referee import interpreted, judge
 from .seeds import public_seed
 from .spec import Spec
 from .verdict import Verdict
@@ -32,7 +32,7 @@ from .wire import (
     encode,
 )
 
-__all__ = ["WIRE_VARIABLE", "CheckFailed", "check", "settle"]
+__all__ = ["WIRE_VARIABLE", "CheckFailed", "check", "here", "seen", "settle"]
 
 WIRE_VARIABLE = "AUTOGRADER_WIRE"
 """The environment variable that holds the referee's address while a class is graded."""
@@ -41,6 +41,7 @@ _folder: Path
 _referee: Address | None
 _specs: dict[str, Spec] = {}
 _wire: Wire | None = None
+_seen: dict[str, Verdict] = {}
 
 
 def settle() -> None:
@@ -61,6 +62,16 @@ def settle() -> None:
 
 
 settle()
+
+
+def here() -> Path:
+    """The assignment's folder: the working directory when this process began."""
+    return _folder
+
+
+def seen() -> dict[str, Verdict]:
+    """The last verdict on each question that was checked in this process."""
+    return dict(_seen)
 
 
 class CheckFailed(AssertionError):
@@ -91,9 +102,11 @@ def check(question: str, obj: Any) -> Verdict:
         if graded is not None:
             mark_shown(graded)  # The referee puts the card under the cell itself.
             return graded
-        verdict = judge(spec, public_seed(question), partial(_play_locally, spec, obj), public=True)
+        player = interpreted(spec, partial(_play_locally, spec, obj))
+        verdict = judge(spec, public_seed(question), player, public=True)
     except AutograderError as error:
         verdict = Verdict.undecided(question, str(error))
+    _seen[question] = verdict
     show(verdict)
     if not verdict.passed and not _referee and os.environ.get("NBGRADER_EXECUTION"):
         # Stock nbgrader reads marks from a cell's outputs, and knows failure by an exception.

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import math
+import random
 import shutil
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import nbformat
@@ -20,10 +23,22 @@ from .errors import CourseError
 from .loader import CHECKS_FILE
 from .notebooks import asked_questions, is_grade_code, read_text_notebook, worked_notebook
 
-__all__ = ["STUDENTS_FILE", "Student", "hand_in", "objects_of", "read_class", "solution_cells"]
+__all__ = [
+    "MUTANTS_FILE",
+    "STUDENTS_FILE",
+    "Student",
+    "hand_in",
+    "mixed_class",
+    "objects_of",
+    "own_cells",
+    "read_class",
+    "solution_cells",
+]
 
 STUDENTS_FILE = "students.yml"
 """The file in an assignment's folder that describes its sample class; never released."""
+MUTANTS_FILE = "mutants.yml"
+"""The file that says why some changes of the worked solution pass; never released."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,23 @@ def solution_cells(notebook: NotebookNode) -> dict[str, str]:
         for cell in notebook.cells
         if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution")
     }
+
+
+def own_cells(notebook: NotebookNode) -> dict[str, list[str]]:
+    """Find the solution cells of each question, by ``grade_id``: those between it and the last."""
+    solutions = solution_cells(notebook)
+    found: dict[str, list[str]] = {}
+    since: list[str] = []
+    asked = False
+    for cell in notebook.cells:
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if is_grade_code(cell):
+            asked = True
+            found.update(dict.fromkeys(asked_questions(cell.source), since))
+        elif grade_id in solutions:
+            since = [grade_id] if asked else [*since, grade_id]
+            asked = False
+    return found
 
 
 def read_class(folder: Path) -> list[Student]:
@@ -84,6 +116,57 @@ def read_class(folder: Path) -> list[Student]:
             raise CourseError(f"{path} cannot be read: {error}") from None
         except ValueError as error:
             raise CourseError(f"In {path}, {error}") from None
+    return students
+
+
+def mixed_class(folder: Path, size: int) -> list[Student]:
+    """Make a class as one might be: each student knows more or less, and errs accordingly.
+
+    The students err as those of :func:`read_class` do, in several questions each.  A student of the
+    same name is as able in every assignment.  The later a question, the harder it is taken to be.
+
+    Args:
+        folder: the assignment's folder.
+        size: how many students.
+
+    Raises:
+        CourseError: as :func:`read_class` does.
+    """
+    solved, untouched, *others = read_class(folder)
+    questions = list(untouched.expect)
+    mistakes = {
+        question: [
+            other
+            for other in others
+            if set(other.expect) == {question} and "undecided" not in other.expect.values()
+        ]
+        for question in questions
+    }
+    own = own_cells(read_text_notebook(worked_notebook(folder)))
+    ranks = list(range(size))
+    random.Random("ranks").shuffle(ranks)
+    students = []
+    for number, rank in enumerate(ranks, start=1):
+        name = f"student-{number:0{len(str(size))}}"
+        chance = random.Random(f"{folder.name}/{name}")
+        ability = NormalDist().inv_cdf((rank + 0.5) / size)
+        cells, expect = dict(solved.cells), {}
+        for place, question in enumerate(questions):
+            hardness = 2 * place / len(questions) - 1.5
+            if chance.random() < 1 / (1 + math.exp(1.5 * (hardness - ability))):
+                continue
+            if not mistakes[question] or chance.random() < 0.2:
+                cells.update({key: untouched.cells[key] for key in own[question]})
+                expect[question] = untouched.expect[question]
+                continue
+            # Some mistakes are made by many: the first in an order of the question's own.
+            order = list(mistakes[question])
+            random.Random(question).shuffle(order)
+            weights = [1 / (k + 1) for k in range(len(order))]
+            (other,) = chance.choices(order, weights)
+            cells.update({k: v for k, v in other.cells.items() if v != solved.cells[k]})
+            expect.update(other.expect)
+        students.append(Student(name, cells, expect))
     return students
 
 
@@ -141,12 +224,16 @@ def hand_in(student: Student, release: Path, target: Path) -> None:
         shutil.copy(checks, target / CHECKS_FILE)
 
 
-def objects_of(student: Student, folder: Path) -> dict[str, Any]:
+def objects_of(student: Student, notebook: NotebookNode, last: str | None = None) -> dict[str, Any]:
     """Run a made-up student's code in this process and return what is checked, by question.
 
     The code is the course's own, so it may run here; real submissions never do.
+
+    Args:
+        student: the student.
+        notebook: the worked notebook, whose solutions the student's take the place of.
+        last: the question after which nothing more need run; by default, everything runs.
     """
-    notebook = read_text_notebook(worked_notebook(folder))
     namespace: dict[str, Any] = {"__name__": student.name}
     objects: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
@@ -157,6 +244,8 @@ def objects_of(student: Student, folder: Path) -> dict[str, Any]:
             if is_grade_code(cell):
                 for question, expression in asked_questions(cell.source).items():
                     objects[question] = eval(expression, namespace)
+                if last in objects:
+                    break
                 continue
             grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
             # A cell that only plays with the answers may well fail on a wrong one.

@@ -288,6 +288,7 @@ def answer_to_wire(answer: Answer) -> Tree:
         "parameters": answer.parameters,
         "modified": list(answer.modified),
         "forbidden": list(answer.forbidden),
+        "broken_rule": answer.broken_rule,
         "failure": vars(answer.failure) if answer.failure else None,
         "backward_failed": answer.backward_failed,
         "callable": answer.callable,
@@ -314,6 +315,7 @@ def answer_from_wire(message: Tree) -> Answer:
             else {name: tuple(int(n) for n in shape) for name, shape in parameters.items()},
             modified=[str(path) for path in message["modified"]],
             forbidden=[str(name) for name in message["forbidden"]],
+            broken_rule=str(message["broken_rule"])[:400],
             failure=None
             if failure is None
             else Failure(*(str(failure[part])[:400] for part in ("type_name", "message", "line"))),

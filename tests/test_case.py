@@ -79,3 +79,18 @@ def test_with_replaces_in_a_copy() -> None:
     assert case.x == 1
     with pytest.raises(KeyError, match="no input called 'z'"):
         case.with_(z=1)
+
+
+@given(st.integers(0, 10**6))
+def test_what_else_can_be_drawn(seed: int) -> None:
+    draw, same = Draw(seed), Draw(seed)
+    uniform = draw.uniform(3, 5, low=-2, high=2, dtype=torch.float32)
+    assert (uniform.shape, uniform.dtype) == ((3, 5), torch.float32)
+    assert -2 <= float(uniform.min()) <= float(uniform.max()) < 2
+    whole = draw.integers(7, low=2, high=4, dtype=torch.int32)
+    assert whole.dtype is torch.int32
+    assert set(whole.tolist()) <= {2, 3}
+    assert 5 <= draw.integer(5, 8) < 8
+    assert sorted(draw.permutation(6).tolist()) == list(range(6))
+    assert torch.equal(uniform, same.uniform(3, 5, low=-2, high=2, dtype=torch.float32))
+    assert torch.equal(whole, same.integers(7, low=2, high=4, dtype=torch.int32))

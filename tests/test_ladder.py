@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -338,3 +339,46 @@ def test_rungs_that_mean_nothing_are_not_shown() -> None:
     assert Rung.PARAMETERS not in rungs_of(Pair(), module=False)
     assert Rung.ALLOWED not in rungs_of(Linear(), module=True)
     assert rungs_of(Linear(), module=True)[:3] == (Rung.EXISTS, Rung.RUNS, Rung.PARAMETERS)
+
+
+class Puzzle(Pair):
+    """A puzzle that allows one name."""
+
+    forbids = ()
+    allows = ("sum",)
+
+
+@pytest.mark.parametrize(
+    ("student", "words"),
+    [
+        (lambda x, y: (torch.mm(x, y), x.sum(1)), "uses “mm”; .* only sum"),
+        (lambda x, y: [2 * a for a in (x @ y, x.sum(1))], "loops"),
+        (lambda x, y: ((z := x @ y), z.sum(1)), "more than return one expression"),
+        (lambda x, y, z=1: (x @ y, x.sum(1)), "one function of your own"),
+    ],
+)
+def test_a_puzzle_has_rules(student: Any, words: str) -> None:
+    found = failing(student, Puzzle())
+    assert found.rung is Rung.ALLOWED
+    assert re.search(words, found.reason)
+    assert Rung.ALLOWED in rungs_of(Puzzle(), module=False)
+    assert finding(lambda x, y: (x @ y, x.sum(1)), Puzzle()) is None
+
+
+class Careless(Pair):
+    """A pair whose first matrix nobody needs any more."""
+
+    gradients = ()
+    modifies = ("x",)
+
+
+def test_some_inputs_may_be_changed() -> None:
+    def student(x: Any, y: Any) -> Any:
+        answer = x @ y, x.sum(1)
+        x.detach().zero_()
+        return answer
+
+    kept = Careless()
+    kept.modifies = ()
+    assert failing(student, kept).rung is Rung.UNMODIFIED
+    assert finding(student, Careless()) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 import torch
 from conftest import CHECKS, MakeAssignment
 
+from autograder import Case, Draw, misconception
 from autograder.answer import play
 from autograder.errors import SpecError
 from autograder.loader import load_specs
-from autograder.referee import judge
+from autograder.referee import interpreted, judge
 from autograder.spec import Spec
 from autograder.verdict import Rung, Verdict
 
@@ -122,3 +124,70 @@ def test_a_broken_spec_is_never_the_students_fault(
     spec = load_specs(make_assignment(CHECKS.replace(old, new)))["double"]
     with pytest.raises(SpecError, match=message):
         decide(spec, lambda x: 2 * x)
+
+
+class Choice(Spec):
+    """Any kernel that makes five numbers of seven."""
+
+    name = "choice"
+    points = 2
+
+    def cases(self, draw: Draw) -> Iterator[Case]:
+        yield Case("seven", L=7)
+
+    def call(self, student: Any, case: Case) -> Any:
+        return student()
+
+    def interpret(self, outputs: Any, case: Case) -> Any:
+        layer = torch.nn.Conv1d(1, 1, **outputs, device="meta")
+        return tuple(layer(torch.empty(1, 1, case.L, device="meta")).shape)
+
+    def reference(self, case: Case) -> Any:
+        return (1, 1, 5)
+
+    @misconception("The size stays as it was.")
+    def same(self, case: Case) -> Any:
+        return (1, 1, 7)
+
+
+def choose(**chosen: Any) -> Verdict:
+    spec = Choice()
+    return judge(spec, SEED, interpreted(spec, partial(play, spec, lambda: chosen)), public=True)
+
+
+def test_every_right_answer_counts() -> None:
+    assert choose(kernel_size=3).passed
+    assert choose(kernel_size=5, padding=1).passed
+    assert choose(kernel_size=2, dilation=2).passed
+
+
+def test_an_interpreted_answer_may_be_a_misconception() -> None:
+    assert choose(kernel_size=3, padding=1).misconception == "same"
+    verdict = choose(kernel_size=4)
+    assert (verdict.rung, verdict.misconception) == (Rung.VALUES, None)
+
+
+def test_torch_refuses_a_senseless_answer() -> None:
+    verdict = choose(kernel_size=9)
+    assert verdict.rung is Rung.RUNS
+    assert verdict.reason.startswith("torch cannot work with what you answered: RuntimeError")
+    assert choose(size=3).rung is Rung.RUNS
+
+
+def test_what_fails_before_is_not_interpreted() -> None:
+    spec = Choice()
+
+    def decide(student: Any) -> Verdict:
+        return judge(spec, SEED, interpreted(spec, partial(play, spec, student)), public=True)
+
+    assert "It returns None" in decide(lambda: None).reason
+    assert "ZeroDivisionError" in decide(lambda: 1 / 0).reason
+    assert decide(3).rung is Rung.EXISTS
+
+
+def test_no_case_is_named_where_one_sentence_says_it_all(double: Spec) -> None:
+    def unwritten(x: Any) -> Any:
+        raise NotImplementedError
+
+    assert decide(double, unwritten).case is None
+    assert decide(double, lambda x: 3 * x).case == "one row"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import MakeAssignment
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autograder.course import Course
 from autograder.grading import CellGrade, Row
@@ -82,7 +86,7 @@ def test_no_cell_is_a_formula(written: tuple[Path, Path]) -> None:
 
 def test_the_page_has_a_bar_for_each_mistake(written: tuple[Path, Path]) -> None:
     page = written[1].read_text(encoding="utf-8")
-    mistakes = page.split('class="bars mistakes"')[1].split("<h2>")[0]
+    mistakes = page.split('class="bars mistakes"')[2].split("<h2>")[0]
     assert mistakes.count('class="fill"') == 3
     assert "You have squared." in mistakes
     assert "40 % (2)" in mistakes
@@ -180,3 +184,54 @@ def test_the_page_tells_what_was_repaired_and_what_to_look_at(
         ("", "1"),
         ("", "0"),
     ]
+
+
+def answers(*points: tuple[float, float]) -> list[Row]:
+    """Make a class whose members have these points for two questions."""
+    rows = []
+    for k, (first, second) in enumerate(points):
+        cells = tuple(
+            CellGrade(
+                name, earned, 4, True, (replace(verdict(), question=name, points=earned),), None
+            )
+            for name, earned in (("first", first), ("second", second))
+        )
+        rows.append(Row(f"s{k}", first + second, 8, cells))
+    return rows
+
+
+def test_difficulty_is_the_mean_share_of_the_points() -> None:
+    first, second = Summary(answers((4, 0), (4, 2), (1, 2))).questions
+    assert first.difficulty == pytest.approx(9 / 12)
+    assert second.difficulty == pytest.approx(4 / 12)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=40))
+def test_discrimination_is_a_correlation_with_the_rest(points: list[tuple[int, int]]) -> None:
+    first, second = Summary(answers(*points)).questions
+    both = np.array(points, dtype=float)
+    if (both.std(axis=0) == 0).any():
+        assert first.discrimination is second.discrimination is None
+    else:
+        expected = np.corrcoef(both.T)[0, 1]
+        assert first.discrimination == pytest.approx(expected, abs=1e-6)
+        assert second.discrimination == pytest.approx(expected, abs=1e-6)
+
+
+def test_misconceptions_are_ranked_over_all_questions() -> None:
+    other = graded("eve", replace(verdict("doubled"), question="half"))
+    ranked = Summary([*ROWS, other]).mistakes
+    assert [(each.question, each.name, each.students) for each in ranked] == [
+        ("double", "squared", ("=cmd|'/C calc'!A0", "bob")),
+        ("double", "halved", ("cyd",)),
+        ("half", "doubled", ("eve",)),
+    ]
+    assert [each.share for each in ranked] == [2 / 5, 1 / 5, 1]
+
+
+def test_the_page_ranks_misconceptions_and_names_who_has_them(written: tuple[Path, Path]) -> None:
+    page = written[1].read_text(encoding="utf-8")
+    section = page.split("Misconceptions of the class")[1].split("<h2>")[0]
+    assert section.index("You have squared.") < section.index("You have halved.")
+    assert 'href="#s-bob"' in section
+    assert 'id="s-bob"' in page

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
 from conftest import MakeAssignment
 
+from autograder.answer import play
 from autograder.errors import CourseError
 from autograder.loader import load_specs
-from autograder.students import hand_in, objects_of, read_class
+from autograder.notebooks import read_text_notebook, worked_notebook
+from autograder.prove import outcome
+from autograder.referee import judge
+from autograder.students import hand_in, mixed_class, objects_of, own_cells, read_class
 
 
 def test_the_class_has_every_misconception(lstm_cell: Path) -> None:
@@ -57,9 +62,11 @@ def test_a_student_that_does_not_fit(
 
 def test_a_students_code_is_run(make_assignment: MakeAssignment) -> None:
     folder = make_assignment()
+    notebook = read_text_notebook(worked_notebook(folder))
     solved, _, squares = read_class(folder)
-    assert objects_of(solved, folder)["double"](3) == 6
-    assert objects_of(squares, folder)["double"](3) == 9
+    assert objects_of(solved, notebook)["double"](3) == 6
+    assert objects_of(squares, notebook)["double"](3) == 9
+    assert set(objects_of(solved, notebook, last="double")) == {"double"}
 
 
 def test_handing_in_replaces_the_solution_cells_alone(
@@ -80,3 +87,39 @@ def test_handing_in_replaces_the_solution_cells_alone(
     assert [path.name for path in target.iterdir()] == ["tiny.ipynb"]
     cells = nbformat.read(target / "tiny.ipynb", as_version=4).cells
     assert [cell.source for cell in cells] == [solved.cells["work"], "other"]
+
+
+def test_a_mixed_class_errs_as_the_made_up_students_do(lstm_cell: Path) -> None:
+    known = {student.name: student for student in read_class(lstm_cell)}
+    solved = known["solved"]
+    class_ = mixed_class(lstm_cell, 40)
+    assert len({student.name for student in class_}) == 40
+    assert [student.cells for student in class_] == [
+        student.cells for student in mixed_class(lstm_cell, 40)
+    ]
+    assert any(not student.expect for student in class_)
+    assert any(len(student.expect) == 3 for student in class_)
+    for student in class_:
+        changed = [key for key in solved.cells if student.cells[key] != solved.cells[key]]
+        assert len(changed) == len(student.expect)
+
+
+def test_a_mixed_class_gets_the_verdicts_that_are_expected(lstm_cell: Path) -> None:
+    notebook = read_text_notebook(worked_notebook(lstm_cell))
+    specs = load_specs(lstm_cell)
+    for student in mixed_class(lstm_cell, 6):
+        for question, obj in objects_of(student, notebook).items():
+            spec = specs[question]
+            verdict = judge(spec, 1, partial(play, spec, obj), public=True)
+            assert outcome(verdict) == student.expect.get(question, "passed"), student.name
+
+
+def test_the_cells_of_a_question(make_assignment: MakeAssignment, lstm_cell: Path) -> None:
+    notebook = read_text_notebook(worked_notebook(lstm_cell))
+    assert own_cells(notebook) == {
+        "lstm_cell": ["lstm-cell"],
+        "lstm_layer": ["lstm-layer"],
+        "two_layer_lstm": ["two-layer-lstm"],
+    }
+    notebook = read_text_notebook(worked_notebook(make_assignment()))
+    assert own_cells(notebook) == {"double": ["work"], "half": ["work"]}
