@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 DEMO := _build/demo
+ASSIGNMENTS := $(notdir $(patsubst %/,%,$(wildcard exercises/source/*/)))
 # Options for JupyterLab: as root, such as in a container, make lab LAB_OPTIONS=--allow-root
 LAB_OPTIONS ?=
 # The kernels that Jupyter starts are those of the virtual environment.
@@ -24,15 +25,15 @@ $(STAMP): constraints.txt pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(STAMP) book ## build the book, release lstm-cell, grade the sample class, report
+demo: $(STAMP) book ## build the book, release all assignments, grade the sample class, report
 	rm -rf $(DEMO)
-	mkdir -p $(DEMO)/source
+	mkdir -p $(DEMO)
 	cp exercises/nbgrader_config.py $(DEMO)/
-	cp -r exercises/source/lstm-cell $(DEMO)/source/
+	cp -r exercises/source $(DEMO)/source
 	rm -f $(DEMO)/source/*/*.ipynb
-	autograder release lstm-cell --course $(DEMO)
-	autograder sample-class lstm-cell --course $(DEMO)
-	autograder grade lstm-cell --course $(DEMO)
+	autograder release $(ASSIGNMENTS) --course $(DEMO)
+	autograder sample-class $(ASSIGNMENTS) --course $(DEMO) --size 30
+	autograder grade $(ASSIGNMENTS) --course $(DEMO) --quiet
 	@echo "Book:           $(CURDIR)/_build/html/index.html"
 
 test: $(STAMP) ## run every check and test
@@ -47,7 +48,7 @@ book: $(STAMP) ## build the book into _build/html; a failing cell fails the buil
 	OMP_NUM_THREADS=1 PYTHONPATH=chapters/_ext sphinx-build . _build/html -d _build/.doctrees -j auto -n -W --keep-going -q
 
 release: $(STAMP) ## release every assignment into exercises/release
-	for source in exercises/source/*/; do autograder release $$(basename $$source) || exit; done
+	autograder release $(ASSIGNMENTS)
 
 lab: release ## open JupyterLab on your own copies of the assignments, in workspace/
 	mkdir -p workspace

@@ -16,6 +16,7 @@ from torch import nn
 
 from .case import Case
 from .forbidden import Ban
+from .loader import CHECKS_FILE
 from .oneline import violation
 from .spec import Spec
 from .tree import Opaque, Tree, leaves, map_leaves
@@ -189,7 +190,7 @@ def _gradients(
 def plain(path: str, leaf: Any) -> Any:
     """Make a leaf one that a tree may hold: a plain tensor, a plain value or an opaque object."""
     if not isinstance(leaf, torch.Tensor):
-        if leaf is None or type(leaf) in (bool, int, float, str):
+        if leaf is None or type(leaf) in (bool, int, float, str, Opaque):
             return leaf
         name = f"{type(leaf).__module__}.{type(leaf).__qualname__}"
         return Opaque(name.removeprefix("builtins."))
@@ -208,9 +209,11 @@ def _failure(error: BaseException) -> Failure:
 
 
 def _student_line(error: BaseException) -> str:
-    """Find the innermost line outside this package, torch and the standard library."""
+    """Find the innermost line outside this package, the specs, torch and the standard library."""
     for frame, number in reversed(list(traceback.walk_tb(error.__traceback__))):
         filename = frame.f_code.co_filename
-        if not filename.startswith((_PACKAGE, _TORCH, sys.base_prefix, "<frozen")):
+        if not filename.startswith((_PACKAGE, _TORCH, sys.base_prefix, "<frozen")) and (
+            Path(filename).name != CHECKS_FILE
+        ):
             return linecache.getline(filename, number).strip()
     return ""

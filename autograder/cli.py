@@ -68,6 +68,10 @@ DatabaseOption = Annotated[
 AssignmentArgument = Annotated[
     str, typer.Argument(help="The assignment's name: its folder in source/.", show_default=False)
 ]
+SomeAssignmentsArgument = Annotated[
+    list[str],
+    typer.Argument(help="The assignments' names: their folders in source/.", show_default=False),
+]
 AssignmentsArgument = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads this at run time, on Python 3.10 too
     typer.Argument(help="The assignments; all of them by default.", show_default=False),
@@ -80,22 +84,24 @@ JobsOption = Annotated[
 
 @app.command()
 def release(
-    assignment: AssignmentArgument, course: CourseOption = Path(), db: DatabaseOption = None
+    assignments: SomeAssignmentsArgument, course: CourseOption = Path(), db: DatabaseOption = None
 ) -> None:
-    """Make the student's version of an assignment: solutions out, checks in.
+    """Make the student's version of assignments: solutions out, checks in.
 
     It does what “nbgrader generate_assignment” does, after looking over notebook and specs.
     """
     from .course import Course
     from .grading import release as make
 
-    folder = make(Course(course, db=db), assignment)
-    out.print(f"Released: {folder}", soft_wrap=True, highlight=False)
+    here = Course(course, db=db)
+    for assignment in assignments:
+        folder = make(here, assignment)
+        out.print(f"Released: {folder}", soft_wrap=True, highlight=False)
 
 
 @app.command("sample-class")
 def sample_class(
-    assignment: AssignmentArgument,
+    assignments: SomeAssignmentsArgument,
     course: CourseOption = Path(),
     size: Annotated[
         Optional[int],  # noqa: UP045
@@ -115,20 +121,22 @@ def sample_class(
     from .students import hand_in, mixed_class, read_class
 
     here = Course(course)
-    source = here.source(assignment)
-    students = mixed_class(source, size) if size else read_class(source)
-    for student in students:
-        hand_in(
-            student,
-            here.folder("release", ".", assignment),
-            here.folder("submitted", student.name, assignment),
-        )
-    out.print(f"{len(students)} submissions handed in: {here.folder('submitted', '', '')}")
+    handed_in = 0
+    for assignment in assignments:
+        source = here.source(assignment)
+        for student in mixed_class(source, size) if size else read_class(source):
+            hand_in(
+                student,
+                here.folder("release", ".", assignment),
+                here.folder("submitted", student.name, assignment),
+            )
+            handed_in += 1
+    out.print(f"{handed_in} submissions handed in: {here.folder('submitted', '', '')}")
 
 
 @app.command()
 def grade(
-    assignment: AssignmentArgument,
+    assignments: SomeAssignmentsArgument,
     course: CourseOption = Path(),
     student: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads this at run time, on Python 3.10 too
@@ -142,6 +150,9 @@ def grade(
         typer.Option(
             "--yes", help="Write grades that change because the specs did, without asking."
         ),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print no table of the students.")
     ] = False,
     jobs: Annotated[
         Optional[int],  # noqa: UP045
@@ -163,7 +174,7 @@ def grade(
         ),
     ] = None,
 ) -> None:
-    """Grade a class: gradebook, feedback pages, grades.csv and report.html.
+    """Grade a class: gradebook, feedback pages, grades.csv and report.html for each assignment.
 
     Unchanged submissions are skipped, so an interrupted run is finished by running it again.
     """
@@ -176,27 +187,58 @@ def grade(
         from .grading import grade as grade_class
         from .pool import cluster_pool, local_pool
     here = Course(course, db=db, level=level)
-    here.source(assignment)
-    students = here.submitted(assignment)
+    classes = {assignment: _class(here, assignment, student) for assignment in assignments}
     for path in here.misplaced():
         err.print(
             f"[yellow]Not graded:[/] {escape(str(path))}: there is no assignment of that name.",
             soft_wrap=True,
         )
-    if student:
-        for name in student:
-            if name not in students:
-                raise CourseError(
-                    f"“{name}” has not handed in “{assignment}”. " + suggestion(name, students)
-                )
-        students = student
     open_pool = (
         partial(cluster_pool, address=scheduler) if scheduler else partial(local_pool, jobs=jobs)
     )
+    good = True
+    for assignment, students in classes.items():
+        run = partial(grade_class, here, assignment, students, open_pool, force=force)
+        rows, declined = _watch(run, assignment, len(students), yes=yes)
+        if not quiet:
+            _table(rows)
+        fresh = sum(row.fresh for row in rows)
+        counts = f"{fresh} graded, {len(rows) - fresh} unchanged since they were graded."
+        out.print(f"{assignment}: {counts}" if len(classes) > 1 else counts, highlight=False)
+        _write_report(here, assignment)
+        out.print(f"Feedback pages: {here.folder('feedback', '*', assignment)}", soft_wrap=True)
+        if declined:
+            err.print("Changed grades were not written. To write them, answer yes, or say --yes.")
+        good = good and not declined and not any(row.failure for row in rows)
+    out.print(f"Gradebook:      {here.database}", soft_wrap=True)
+    if not good:
+        raise typer.Exit(1)
+
+
+def _class(here: Course, assignment: str, wanted: list[str] | None) -> list[str]:
+    """List who is to be graded.
+
+    Raises:
+        CourseError: if there is no such assignment, or if somebody has not handed it in.
+    """
+    here.source(assignment)
+    students = here.submitted(assignment)
+    for name in wanted or []:
+        if name not in students:
+            raise CourseError(
+                f"“{name}” has not handed in “{assignment}”. " + suggestion(name, students)
+            )
+    return wanted or students
+
+
+def _watch(
+    run: Callable[..., Iterator[Row]], assignment: str, total: int, *, yes: bool
+) -> tuple[list[Row], bool]:
+    """Grade with a progress bar. Returns the rows by student, and whether changes were declined."""
     rows: list[Row] = []
     declined = False
     with _progress() as progress:
-        task = progress.add_task(f"Grading {assignment}", total=len(students))
+        task = progress.add_task(f"Grading {assignment}", total=total)
 
         def confirm(changes: list[Change]) -> bool:
             nonlocal declined
@@ -207,9 +249,7 @@ def grade(
             return agreed
 
         try:
-            for row in grade_class(
-                here, assignment, students, open_pool, force=force, confirm=confirm
-            ):
+            for row in run(confirm=confirm):
                 rows.append(row.brief())
                 progress.update(task, advance=1, description=f"Graded {row.student}")
         except KeyboardInterrupt:
@@ -217,19 +257,9 @@ def grade(
             raise typer.Exit(130) from None
         except AutograderError:
             if rows:
-                err.print(f"{len(rows)} of {len(students)} submissions are done, and kept.")
+                err.print(f"{len(rows)} of {total} submissions are done, and kept.")
             raise
-    rows.sort(key=lambda row: row.student)
-    _table(rows)
-    fresh = sum(row.fresh for row in rows)
-    out.print(f"{fresh} graded, {len(rows) - fresh} unchanged since they were graded.")
-    _write_report(here, assignment)
-    out.print(f"Feedback pages: {here.folder('feedback', '*', assignment)}", soft_wrap=True)
-    out.print(f"Gradebook:      {here.database}", soft_wrap=True)
-    if declined:
-        err.print("Changed grades were not written. To write them, answer yes, or say --yes.")
-    if declined or any(row.failure for row in rows):
-        raise typer.Exit(1)
+    return sorted(rows, key=lambda row: row.student), declined
 
 
 def _confirm(changes: list[Change], *, yes: bool) -> bool:

@@ -6,12 +6,12 @@ import contextlib
 import io
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .answer import Answer, observe, play
+from .answer import Answer, play
 from .case import Case
 from .loader import load_specs
 from .notebooks import read_text_notebook, worked_notebook
@@ -158,9 +158,13 @@ def _student(spec: Spec, obj: Any, student: Student, expected: str, seed: int) -
 
 
 def _misconception(spec: Spec, misconception: Misconception, seed: int) -> str:
+    held = exam(spec, seed)
+
     def player(case: Case) -> Answer:
-        answer = observe(misconception.answer, spec, case)
-        return Answer(**{**vars(answer), "parameters": spec.parameters(case)})
+        # The exam draws its cases once, so that each is the very object that it holds.
+        index = next(i for i, one in enumerate(held.cases) if one is case)
+        answer = held.wrong(misconception, index, backward=True)
+        return replace(answer, parameters=spec.parameters(case))
 
     verdict = judge(spec, seed, player, public=True)
     if verdict.passed:
@@ -168,7 +172,6 @@ def _misconception(spec: Spec, misconception: Misconception, seed: int) -> str:
     if verdict.misconception != misconception.name:
         return f"it is taken for “{outcome(verdict)}”: {verdict.reason}"
     assert verdict.rung is not None
-    held = exam(spec, seed)
     fitting = explanations(held, [player(case) for case in held.cases], verdict.rung)
     others = [other.name for other in fitting if other.name != misconception.name]
     return f"it cannot be told from “{others[0]}”" if others else ""

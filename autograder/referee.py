@@ -57,6 +57,8 @@ class Exam:
             backward: whether its gradients are wanted too.
         """
         key = (misconception.name, index, backward)
+        if not backward and (misconception.name, index, True) in self._wrong:
+            key = (misconception.name, index, True)
         if key not in self._wrong:
             case = self.cases[index]
             self._wrong[key] = observe(misconception.answer, self.spec, case, backward=backward)

@@ -29,7 +29,7 @@ class Rung(str, Enum):
     @property
     def height(self) -> int:
         """How many rungs lie below this one."""
-        return list(Rung).index(self)
+        return _HEIGHTS[self]
 
     @property
     def label(self) -> str:
@@ -46,6 +46,9 @@ class Rung(str, Enum):
             Rung.GRADIENTS: _("gradients"),
             Rung.UNMODIFIED: _("inputs left unmodified"),
         }[self]
+
+
+_HEIGHTS = {rung: height for height, rung in enumerate(Rung)}
 
 
 @dataclass(frozen=True)

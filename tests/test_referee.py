@@ -191,3 +191,21 @@ def test_no_case_is_named_where_one_sentence_says_it_all(double: Spec) -> None:
 
     assert decide(double, unwritten).case is None
     assert decide(double, lambda x: 3 * x).case == "one row"
+
+
+def test_an_object_of_another_kind_is_called_by_its_name(double: Spec) -> None:
+    player = interpreted(double, partial(play, double, lambda x: x.detach().numpy()))
+    verdict = judge(double, SEED, player, public=True)
+    assert verdict.rung is Rung.STRUCTURE
+    assert verdict.difference is not None
+    assert verdict.difference.got == "numpy.ndarray"
+
+
+def test_a_line_of_the_specs_is_not_the_students(make_assignment: MakeAssignment) -> None:
+    helper = "\n\n    def call(self, student, case):\n        return student(lambda: case.y)\n"
+    checks = CHECKS.replace("\n\nclass Half", helper + "\n\nclass Half")
+    spec = load_specs(make_assignment(checks))["double"]
+    reason = decide(spec, lambda get: get()).reason
+    assert "AttributeError" in reason
+    assert "in the line" in reason
+    assert "case.y" not in reason
