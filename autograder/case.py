@@ -23,9 +23,15 @@ class Case(Mapping[str, Any]):
     Args:
         label: what is special about this case, in a word or two: ``"batch of one"``.
         **inputs: the inputs: tensors, numbers, and tuples, lists or dicts of these.
+
+    Raises:
+        ValueError: if an input has the name of one of a mapping's methods, such as ``values``.
     """
 
     def __init__(self, label: str, /, **inputs: Tree) -> None:
+        taken = [name for name in inputs if hasattr(Case, name)]
+        if taken:
+            raise ValueError(f"an input cannot be called {taken[0]!r}: a case has that already")
         self.label = label
         self._inputs = inputs
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import kernels
+from assignments import Assignments
 from book import Book
 from grading import LEFT_OUT, LSTM_CELL, PLAIN, Assignment, Classroom
 from integrity import Integrity
@@ -67,6 +68,7 @@ def figures(workspace: Path, size: int, large_size: int) -> list[Figure]:
     many = Classroom(lstm, large_size)
     book = Book(workspace)
     whatever = Integrity(workspace / "integrity")
+    course = Assignments(workspace)
 
     return [
         Figure(
@@ -82,6 +84,48 @@ def figures(workspace: Path, size: int, large_size: int) -> list[Figure]:
             "a check of a wrong answer",
             lambda: kernels.check_ms("gate-order"),
             ("<", 300),
+        ),
+        Figure(
+            "questions",
+            "",
+            "graded questions in all assignments, all proved on 20 seeds",
+            lambda: course.questions,
+            ("≥", 70),
+        ),
+        Figure(
+            "prove_s",
+            "s",
+            "autograder prove, all assignments",
+            lambda: course.prove_s,
+            ("<", 180),
+        ),
+        Figure(
+            "mutants_rejected_share",
+            "",
+            "mutants of the worked solutions that are rejected, equivalent ones apart",
+            lambda: course.mutants_rejected,
+            ("≥", 0.98),
+        ),
+        Figure(
+            "all_checks_ms_median",
+            "ms",
+            "a check, over every answer of every sample class",
+            lambda: course.check_ms_median,
+            ("<", 300),
+        ),
+        Figure(
+            "slowest_check_s",
+            "s",
+            "the slowest of them, first checks of a kernel included",
+            lambda: course.check_s_slowest,
+            ("<", 2),
+        ),
+        Figure(
+            "complete_set_cpu_seconds",
+            "s",
+            "CPU time of grading one student's complete set of assignments",
+            lambda: course.grading_cpu_seconds,
+            ("<", 5),
         ),
         Figure(
             "sandbox_ms",

@@ -81,6 +81,12 @@ def test_with_replaces_in_a_copy() -> None:
         case.with_(z=1)
 
 
+@pytest.mark.parametrize("name", ["values", "keys", "numel", "with_"])
+def test_a_name_that_a_case_has_already(name: str) -> None:
+    with pytest.raises(ValueError, match=f"an input cannot be called '{name}'"):
+        Case("usual", **{name: 1})
+
+
 @given(st.integers(0, 10**6))
 def test_what_else_can_be_drawn(seed: int) -> None:
     draw, same = Draw(seed), Draw(seed)
