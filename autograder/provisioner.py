@@ -220,10 +220,16 @@ class ZygoteProvisioner(LocalProvisioner):
     @staticmethod
     async def _started(channel: Channel) -> dict[str, Any]:
         deadline = time.monotonic() + PATIENCE
+        started: dict[str, Any] = {}
         while time.monotonic() < deadline:
-            message = channel.read()
-            if message is not None and ("level" in message or "error" in message):
+            message = channel.read() or {}
+            if "error" in message:
                 return message
+            if "level" in message:
+                started = message
+            # The kernel may be quicker than the zygote, which tells its number.
+            if started and channel.pid:
+                return started
             if channel.returncode is not None:
                 return {"error": "its process ended at once"}
             await asyncio.sleep(_POLL)  # A zygote that is still warming up takes seconds.

@@ -1,12 +1,11 @@
 """Take the README's pictures from what `make demo` made; run it with `make pictures`.
 
-The pages are those of the demo, in Chromium without a network. The cards are rendered from the
-verdicts of two students of the sample class, once for light pages and once for dark ones.
+The pages are those of the demo, in Chromium without a network. The cards are those of two students
+of the gallery, once for light pages and once for dark ones.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -16,20 +15,19 @@ from pathlib import Path
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from autograder.card import to_html
-from autograder.verdict import Verdict
+from autograder.gallery import exhibits
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 DEMO = ROOT / "_build" / "demo"
 CHAPTER = ROOT / "_build" / "html" / "chapters" / "lstm.html"
 REPORT = DEMO / "reports" / "lstm-cell" / "report.html"
-VERDICTS = "autograded/{student}/lstm-cell/lstm-cell.verdicts.json"
 STUDENTS = ("gate-order", "solved")  # one with a named misconception, and one who is right
-MADE = [CHAPTER, REPORT, *(DEMO / VERDICTS.format(student=student) for student in STUDENTS)]
+MADE = [CHAPTER, REPORT]
 
 WIDTH = 1100
 MARGIN = 16
-ROWS = 7  # of the first question's mistakes; the rest of the report looks the same
+ROWS = 4  # of the mistakes; the rest of the report looks the same
 SCHEMES = {"light": ("#ffffff", "#1f2328"), "dark": ("#0d1117", "#e6edf3")}
 ARGUMENTS = [
     "--no-sandbox",
@@ -41,18 +39,11 @@ ARGUMENTS = [
 ]
 
 
-def verdict_of(student: str, question: str) -> Verdict:
-    """Read what the demo's referee decided on a student's answer."""
-    text = (DEMO / VERDICTS.format(student=student)).read_text(encoding="utf-8")
-    cells = json.loads(text)["cells"].values()
-    verdicts = [Verdict.from_json(data) for cell in cells for data in cell["verdicts"]]
-    return next(verdict for verdict in verdicts if verdict.question == question)
-
-
 def cards(scheme: str) -> str:
     """Make a page with a failed and a passed card, one below the other."""
     background, colour = SCHEMES[scheme]
-    shown = "\n".join(to_html(verdict_of(student, "lstm_cell")) for student in STUDENTS)
+    verdicts = dict(exhibits(ROOT / "exercises" / "source" / "lstm-cell", "lstm_cell"))
+    shown = "\n".join(to_html(verdicts[student]) for student in STUDENTS)
     return (
         f'<!doctype html><meta charset="utf-8"><body style="margin: {MARGIN}px; '
         f'background: {background}; color: {colour}">{shown}'
@@ -109,7 +100,7 @@ def main() -> None:
                 shoot(page, f"cards-{scheme}", card.first, card.last)
         with page_of(browser, WIDTH) as page:
             page.goto(REPORT.as_uri())
-            mistakes = page.locator(".bars.mistakes").first.locator("> span")
+            mistakes = page.locator(".bars.mistakes").first.locator("> *")
             shoot(page, "report", page.locator("h1"), mistakes.nth(3 * ROWS - 1), below=2)
         browser.close()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import pytest
@@ -285,3 +286,20 @@ def test_the_shared_zygote_is_the_one_for_student_code() -> None:
         pytest.skip("a zygote needs Linux")
     assert provisioner.share_zygote() is provisioner.zygote(sandboxed=True)
     assert provisioner.share_zygote().sandboxed
+
+
+def test_a_kernel_may_be_quicker_than_the_zygote_that_tells_its_number() -> None:
+    class Hasty:
+        pid = 0
+        returncode = None
+        messages: ClassVar = [None, {"level": "none"}, None, {"pid": 7}]
+
+        def read(self) -> dict[str, Any] | None:
+            message: dict[str, Any] | None = self.messages.pop(0)
+            self.pid = (message or {}).get("pid", self.pid)
+            return message
+
+    channel = Hasty()
+    started = ZygoteProvisioner._started(channel)  # type: ignore[arg-type]
+    assert asyncio.run(started) == {"level": "none"}
+    assert channel.pid == 7
