@@ -21,7 +21,7 @@ from .oneline import violation
 from .spec import Spec
 from .tree import Opaque, Tree, leaves, map_leaves
 
-__all__ = ["Answer", "Failure", "observe", "plain", "play"]
+__all__ = ["Answer", "Failure", "observe", "plain", "play", "raised_by_specs"]
 
 _PACKAGE = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)
@@ -32,7 +32,7 @@ class Failure:
     """An exception that ended an answer early."""
 
     type_name: str
-    """The exception's type: ``RuntimeError``."""
+    """The exception's type, ``RuntimeError``; empty if its message says it all."""
     message: str
     """The exception's message, cut to a few hundred characters."""
     line: str = ""
@@ -206,6 +206,12 @@ def _detached(path: str, leaf: Any) -> Any:
 def _failure(error: BaseException) -> Failure:
     message = str(error).strip()
     return Failure(type(error).__name__, message[:400], _student_line(error))
+
+
+def raised_by_specs(error: BaseException) -> bool:
+    """Tell whether an error was raised in an assignment's specs, and not in what they call."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return Path(frames[-1][0].f_code.co_filename).name == CHECKS_FILE
 
 
 def _student_line(error: BaseException) -> str:

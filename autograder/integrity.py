@@ -242,7 +242,8 @@ class _Judge(Tree):
         if paths:
             return
         of_class = called(base) == "type" or getattr(base, "attr", "") == "__class__"
-        if store and (of_class or name in rules.CHECKED):
+        checked = rules.CHECKED if mine else rules.CHECKED | rules.CHECKED_OF_TORCH
+        if store and (of_class or name in checked):
             yield "patch", name
         if rules.is_dunder(name):
             read = name in rules.DUNDERS and (mine or name not in rules.ONLY_OF_SELF)
@@ -311,7 +312,8 @@ class _Judge(Tree):
                 name, lambda loop: not can_yield(loop, rules.DANGEROUS | rules.HOMES)
             )
         return not any(
-            can_spell(name, each) for each in (rules.DANGEROUS, rules.HOMES, rules.CHECKED)
+            can_spell(name, each)
+            for each in (rules.DANGEROUS, rules.HOMES, rules.CHECKED, rules.CHECKED_OF_TORCH)
         )
 
     # Statements

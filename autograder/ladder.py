@@ -138,7 +138,9 @@ def _runs(answer: Answer, expected: Answer) -> Finding | None:
         return Finding(Rung.RUNS, _("An error was expected, and none was raised."))
     if expected.failure is not None and _same(failure, expected.failure):
         return None
-    if failure.interpreted:
+    if failure.interpreted and not failure.type_name:
+        reason = failure.message
+    elif failure.interpreted:
         reason = _("torch cannot work with what you answered: {error}").format(
             error=_error(failure)
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
-from .answer import Answer, Failure, observe, plain
+from .answer import Answer, Failure, observe, plain, raised_by_specs
 from .case import Case, Draw
 from .errors import SpecError
 from .i18n import ngettext
@@ -90,7 +90,10 @@ def interpreted(spec: Spec, player: Player) -> Player:
         try:
             return replace(given, outputs=map_leaves(plain, spec.interpret(given.outputs, case)))
         except Exception as error:
-            failure = Failure(type(error).__name__, str(error).strip()[:400], interpreted=True)
+            # What the spec itself has to say is a sentence for the student.
+            own = isinstance(error, ValueError) and raised_by_specs(error)
+            name = "" if own else type(error).__name__
+            failure = Failure(name, str(error).strip()[:400], interpreted=True)
             return replace(given, failure=failure)
 
     return answer

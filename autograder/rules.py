@@ -143,8 +143,9 @@ ONLY_OF_SELF = _dunders("dict slots annotations getattr setattr delattr init")
 CLASS_TOLD = _dunders("init_subclass set_name")
 CHECKED = _words("""
     forward detach clone requires_grad_ is_floating_point as_subclass named_parameters reshape numel
-    state_dict load_state_dict named_modules lstm lstm_cell equal
-""")  # What the check itself asks of torch and of modules: no answer has a reason to set it.
+    state_dict load_state_dict named_modules
+""")  # What the check itself asks of tensors and modules: no answer has a reason to set it.
+CHECKED_OF_TORCH = _words("lstm lstm_cell equal")  # The same of torch; self may have them, too.
 DANGEROUS = (
     ATTRIBUTES
     | PRIVATE

@@ -100,9 +100,10 @@ class Spec(ABC):
 
         For questions with more than one right answer: the hyper-parameters of a layer become the
         shape that torch makes with them, random numbers become what is known of their law.  Runs on
-        the trusted side, and may raise the error that a senseless answer leads to.  What the
-        reference and the misconceptions answer is compared as it is.  A question that uses this
-        cannot have gradients.
+        the trusted side, and may raise the error that a senseless answer leads to; a ``ValueError``
+        of the spec's own is shown to the student as it is.  What the reference and the
+        misconceptions answer is compared as it is.  A question that uses this cannot have
+        gradients.
         """
         return outputs
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from autograder.answer import play
 from autograder.cli import app
+from autograder.integrity import scan
 from autograder.loader import load_specs
 from autograder.notebooks import (
     asked_questions,
@@ -79,6 +80,12 @@ def test_every_question_is_asked_once_and_is_in_the_table(assignment: str) -> No
     assert 25 <= minutes <= 60
     for name in ("difficulty", "importance"):
         assert {row[head.index(name)] for row in body} <= {"●○○", "●●○", "●●●"}
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_a_worked_solution_is_not_mistaken_for_a_trick(assignment: str) -> None:
+    cells = [cell.source for cell in worked(assignment).cells if cell.cell_type == "code"]
+    assert scan([(f"cell {number}", source) for number, source in enumerate(cells)]) == []
 
 
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)

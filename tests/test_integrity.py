@@ -120,6 +120,9 @@ HELD = [
     "super().__getattribute__('x')",
     "try:\n    f()\nexcept Exception as e:\n    e.__traceback__.tb_frame",
     "g.gi_frame",
+    "x.lstm = print",
+    "import torch\nclass A:\n    def f(self):\n        self.lstm = 1\nA.f(torch)",
+    "class A:\n    @staticmethod\n    def f(x):\n        x.lstm = 1",
     "a.b.f_back",
     "c.co_consts",
     "x._base",
@@ -287,6 +290,9 @@ ORDINARY = [
     "    def set(self, k):\n        setattr(self, 'bias_' + k, 1)",
     "class A:\n    def __init__(self, **kwargs):\n        for k, v in kwargs.items():\n"
     "            setattr(self, k, v)",
+    "from torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n"
+    "        super().__init__()\n        self.lstm = nn.LSTM(2, 3)\n"
+    "        self.lstm_cell = nn.LSTMCell(2, 3)",
     "for name in ('weight_ih', 'bias_ih'):\n    print(name, getattr(cell, name).shape)",
     "ws = [getattr(lstm, n) for n in ['weight_ih_l0', 'weight_hh_l0']]",
     "for k in range(2):\n    getattr(lstm, f'weight_ih_l{k}')",

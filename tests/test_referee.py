@@ -174,6 +174,15 @@ def test_torch_refuses_a_senseless_answer() -> None:
     assert choose(size=3).rung is Rung.RUNS
 
 
+def test_a_spec_may_say_what_is_wrong_with_an_answer(make_assignment: MakeAssignment) -> None:
+    refuse = "\n\n    def interpret(self, outputs, case):\n        raise ValueError('Too large.')\n"
+    checks = CHECKS.replace("\n\nclass Half", refuse + "\n\nclass Half")
+    spec = load_specs(make_assignment(checks))["double"]
+    player = interpreted(spec, partial(play, spec, lambda x: x))
+    verdict = judge(spec, SEED, player, public=True)
+    assert (verdict.rung, verdict.reason) == (Rung.RUNS, "Too large.")
+
+
 def test_what_fails_before_is_not_interpreted() -> None:
     spec = Choice()
 
