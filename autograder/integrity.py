@@ -17,7 +17,7 @@ from typing import Any
 from . import rules
 from .i18n import _
 from .reading import Found, Names, magic_call, names_of, read
-from .syntax import Tree, bindings, called, can_spell, can_yield, text_of
+from .syntax import Tree, bindings, called, can_be, can_yield, text_of
 
 __all__ = ["Flag", "scan"]
 
@@ -305,15 +305,16 @@ class _Judge(Tree):
 
     def is_tame(self, how: str, base: ast.AST, name: ast.AST) -> bool:
         """Tell whether a name put together at run time can only be an ordinary one."""
-        if isinstance(name, ast.Name):
-            items = self.is_looped(name, lambda loop: called(loop) == "items")
-            mine = self.is_mine(base) and (items or self.method(base) == "__init__")
-            return (mine and how != "getattr") or self.is_looped(
-                name, lambda loop: not can_yield(loop, rules.DANGEROUS | rules.HOMES)
-            )
-        return not any(
-            can_spell(name, each)
-            for each in (rules.DANGEROUS, rules.HOMES, rules.CHECKED, rules.CHECKED_OF_TORCH)
+        words = rules.DANGEROUS | rules.HOMES | rules.CHECKED | rules.CHECKED_OF_TORCH
+        if not isinstance(name, ast.Name):
+            return not can_be(name, words)
+        items = self.is_looped(name, lambda loop: called(loop) == "items")
+        mine = self.is_mine(base) and (items or self.method(base) == "__init__")
+        known = self.assigned(name)
+        return (
+            (mine and how != "getattr")
+            or (bool(known) and not any(can_be(value, words) for value in known))
+            or self.is_looped(name, lambda loop: not can_yield(loop, words))
         )
 
     # Statements

@@ -90,11 +90,16 @@ def can_spell(node: ast.AST, words: Iterable[str]) -> bool:
     return not any(texts) or any(re.fullmatch(pattern, word) for word in words)
 
 
+def can_be(node: ast.AST, words: Collection[str]) -> bool:
+    """Tell whether a text may be a private name or one of the words, or cannot be known."""
+    text = text_of(node)
+    return can_spell(node, words) if text is None else text.startswith("_") or text in words
+
+
 def can_yield(items: ast.expr, words: Collection[str]) -> bool:
     """Tell whether a loop may go through private names or the words, or cannot be known."""
     firsts = [getattr(item, "elts", [item])[:1] for item in getattr(items, "elts", [])]
-    texts = [text_of(*first) if first else None for first in firsts]
-    return not texts or any(t is None or t.startswith("_") or t in words for t in texts)
+    return not firsts or any(not first or can_be(first[0], words) for first in firsts)
 
 
 class Tree:
@@ -147,6 +152,24 @@ class Tree:
         call = self.parents.get(node)
         args = call.args if isinstance(call, ast.Call) and call.func is node else []
         return self.method(args[0]) if args else ""
+
+    def assigned(self, name: ast.Name) -> list[ast.expr]:
+        """List all that a function's own name stands for; empty if that cannot be known."""
+        function = self.binder(name)
+        inside = list(ast.walk(function)) if function else []
+        values = [v for node in inside for bound, v in bindings(node) if bound == name.id]
+        stores = [
+            node
+            for node in inside
+            if (
+                isinstance(node, ast.Name)
+                and node.id == name.id
+                and not isinstance(node.ctx, ast.Load)
+            )
+            or (isinstance(node, ast.arg) and node.arg == name.id)
+            or name.id in getattr(node, "names", [])  # global and nonlocal
+        ]
+        return values if len(values) == len(stores) else []
 
     def is_looped(self, name: ast.Name, fits: Callable[[ast.expr], bool]) -> bool:
         """Tell whether a name is the first that a fitting loop around it gives a value."""

@@ -137,6 +137,19 @@ HELD = [
     "import torch\ngetattr(torch, '_' + 'C')",
     "import torch\ngetattr(torch, name)",
     "getattr(x, name)",
+    "class A:\n    def f(self, k):\n        n = f'weight_{k}'\n        n = k\n"
+    "        getattr(self, n)",
+    "class A:\n    def f(self, k):\n        n = f'weight_{k}'\n        n += k\n"
+    "        getattr(self, n)",
+    "class A:\n    def f(self, n):\n        n = f'weight_{n}'\n        getattr(self, n)",
+    "class A:\n    def f(self, k):\n        n = f'__{k}'\n        getattr(self, n)",
+    "class A:\n    def f(self, k):\n        n = '__cl' + k\n        getattr(self, n)",
+    "n = 'a'\nclass A:\n    def f(self, k):\n        global n\n        n = f'w_{k}'\n"
+    "        getattr(self, n)",
+    "class A:\n    def f(self, k):\n        for n in (f'{k}obals__',):\n"
+    "            getattr(self, n)",
+    "class A:\n    def f(self, k):\n        n = f'w_{k}'\n        def g():\n"
+    "            nonlocal n\n            n = k\n        g()\n        getattr(self, n)",
     "getattr(x, '__globals__')",
     "class A:\n    def f(self, name):\n        return getattr(self, name)",
     "class A:\n    def f(self, a, b):\n        return getattr(self, f'{a}_{b}')",
@@ -290,6 +303,10 @@ ORDINARY = [
     "    def set(self, k):\n        setattr(self, 'bias_' + k, 1)",
     "class A:\n    def __init__(self, **kwargs):\n        for k, v in kwargs.items():\n"
     "            setattr(self, k, v)",
+    "class A:\n    def f(self, k, d):\n        end = '_reverse' if d else ''\n"
+    "        name = f'weight_ih_l{k}{end}'\n        return getattr(self, name)",
+    "class A:\n    def f(self, k):\n        for n in (f'weight_ih_l{k}', f'bias_l{k}'):\n"
+    "            getattr(self, n)",
     "from torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n"
     "        super().__init__()\n        self.lstm = nn.LSTM(2, 3)\n"
     "        self.lstm_cell = nn.LSTMCell(2, 3)",
