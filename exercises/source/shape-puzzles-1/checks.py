@@ -1,4 +1,4 @@
-"""The specs of the assignment shape-puzzles-1: eighteen functions of one line each.
+"""The specs of the assignment shape-puzzles-1: seventeen functions of one line each.
 
 You may read all of this: it says how your answers are checked, not how to write them.
 """
@@ -87,7 +87,9 @@ class ProductTable(Puzzle):
     def reference(self, case):
         return torch.outer(case.a, case.b)
 
-    @misconception("Your table is turned: a row belongs to a number of a, not to one of b.")
+    @misconception(
+        "Your table is transposed: a row should belong to a number of a, a column to one of b."
+    )
     def turned(self, case):
         return self.reference(case).T
 
@@ -98,7 +100,7 @@ class ProductTable(Puzzle):
 
     @misconception(
         "You multiply place by place, for which a and b would have to be equally long. Every "
-        "number of a shall meet every number of b, so they need dimensions of their own."
+        "number of a should meet every number of b, so they need dimensions of their own."
     )
     def place_by_place(self, case):
         return case.a.mul(case.b)
@@ -170,7 +172,7 @@ class OneHotRows(Puzzle):
     def turned(self, case):
         return self.reference(case).T
 
-    @misconception("The places are right, but they are booleans; the row shall hold 0 and 1.")
+    @misconception("The places are right, but they are booleans; a row should hold 0 and 1.")
     def booleans(self, case):
         return self.reference(case).bool()
 
@@ -290,6 +292,13 @@ class RowAndColumn(Puzzle):
         return self.reference(case).flip(1)
 
     @misconception(
+        "You read the picture column by column; in memory its rows lie one behind the other, not "
+        "its columns."
+    )
+    def column_by_column(self, case):
+        return self.divided_by_height(case).flip(1)
+
+    @misconception(
         "Your answer has the shape (2, N): all rows, then all columns. Each place should have a "
         "pair of its own."
     )
@@ -380,6 +389,13 @@ class RunningTotals(Puzzle):
     def itself_left_out(self, case):
         return self.reference(case) - case.x
 
+    @misconception(
+        "Each of your totals is a multiple of one number: you sum over the dimension in which the "
+        "numbers of x are repeated, and not over the one in which they differ."
+    )
+    def multiples(self, case):
+        return case.x * torch.arange(len(case.x), 0, -1)
+
     @misconception("Each of your totals holds all numbers; none should know what comes later.")
     def total_everywhere(self, case):
         return case.x.sum().expand_as(case.x)
@@ -416,7 +432,9 @@ class DistanceTable(Puzzle):
     def along_streets(self, case):
         return self.reference(case, p=1.0)
 
-    @misconception("Your table is turned: a row belongs to a point of a, not to one of b.")
+    @misconception(
+        "Your table is transposed: a row should belong to a point of a, a column to one of b."
+    )
     def turned(self, case):
         return self.reference(case).T
 
@@ -561,7 +579,7 @@ class RelativeBias(Puzzle):
     def reference(self, case):
         return case.w.unfold(0, case.L, 1).flip(1)
 
-    @misconception("You take j - i where the equation has i - j, so your table is turned.")
+    @misconception("You take j - i where the equation has i - j, so your table is transposed.")
     def turned(self, case):
         return self.reference(case).T
 
@@ -659,60 +677,19 @@ class SentenceNumbers(Puzzle):
         return self.reference(case) + 1
 
     @misconception(
+        "Your numbers fall from the first word to the last; those of the first sentence should be "
+        "0, and then they should rise."
+    )
+    def numbered_from_the_end(self, case):
+        return len(case.lengths) - self.reference(case)
+
+    @misconception(
         "You compare each place with the lengths themselves. What counts is where a sentence ends, "
         "and that depends on all lengths before it."
     )
     def lengths_not_added(self, case):
         places = torch.arange(int(case.lengths.sum()))
         return torch.bucketize(places, case.lengths.sort().values, right=True)
-
-
-class RollEachRow(Puzzle):
-    """Each row turned by a number of its own, against torch.roll.
-
-    Shape:
-        - x: (N, L), k: (N,)
-        - Output: (N, L)
-    """
-
-    name = "roll_each_row"
-    points = 3
-    allows = ("arange", "gather", "len", "shape")
-    sizes = ("N", "L")
-
-    def inputs(self, draw, dtype, N, L):
-        return {"x": numbers(draw, dtype, N, L), "k": whole(draw, N, 4 * L, 1, 2 * L + 2) - 2 * L}
-
-    def cases(self, draw):
-        yield from super().cases(draw)
-        (L,) = draw.primes(1)
-        L += 2
-        k = torch.tensor([1, L - 1, L, L + 1, -1, -L])
-        yield Case("around the length", x=draw.normal(len(k), L), k=k)
-
-    def reference(self, case):
-        rows = zip(case.x, case.k.tolist(), strict=True)
-        return torch.stack([row.roll(k) for row, k in rows])
-
-    @misconception("Your rows turn the wrong way: a positive k moves numbers to the right.")
-    def other_direction(self, case):
-        return self.reference(case.with_(k=-case.k))
-
-    @misconception("All your rows are turned by the number of the first row.")
-    def first_number_only(self, case):
-        return self.reference(case.with_(k=case.k[:1].expand_as(case.k)))
-
-    @misconception(
-        "Zeros move in where numbers have moved out; what falls off one end should come in again "
-        "at the other."
-    )
-    def zeros_move_in(self, case):
-        L = case.x.shape[1]
-        zeros = torch.zeros_like(case.x)
-        k = case.k.clamp(-L, L)
-        return self.reference(case.with_(x=torch.cat([zeros, case.x, zeros], dim=1), k=k))[
-            :, L : 2 * L
-        ]
 
 
 class ReadBetween(Puzzle):
@@ -758,6 +735,13 @@ class ReadBetween(Puzzle):
         return self.reference(case.with_(t=case.t.floor() + case.t.ceil() - case.t))
 
     @misconception(
+        "Where t is a whole number both of your weights are 0, and the number that lies there is "
+        "lost. The two weights should always add up to 1."
+    )
+    def lost_at_whole_places(self, case):
+        return self.reference(case) * (case.t != case.t.floor())
+
+    @misconception(
         "Both neighbours count the same; the weights should depend on how near they are to t."
     )
     def halfway(self, case):
@@ -793,6 +777,10 @@ class MoveToFront(Puzzle):
     @misconception("The kept numbers have stayed in their places; they should move to the front.")
     def not_moved(self, case):
         return case.x.masked_fill(~case.keep, 0)
+
+    @misconception("The zeros are missing: the answer should be as long as x, whatever is kept.")
+    def zeros_missing(self, case):
+        return case.x.masked_select(case.keep)
 
     @misconception("The other numbers follow behind the kept ones; zeros should.")
     def others_behind(self, case):

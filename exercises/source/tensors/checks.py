@@ -32,23 +32,26 @@ class PixelGrid(Spec):
 
     def cases(self, draw: Draw) -> Iterator[Case]:
         short, long = sorted(odd_sizes(draw, 2))
-        yield Case("a wide picture", H=short, W=long, dtype="float64")
-        yield Case("a tall picture", H=long, W=short, dtype="float64")
-        yield Case("float32", H=long, W=short, dtype="float32")
-        yield Case("even sizes", H=4, W=6, dtype="float64")
+        yield Case("a wide picture", H=short, W=long, bits=64)
+        yield Case("a tall picture", H=long, W=short, bits=64)
+        yield Case("float32", H=long, W=short, bits=32)
+        yield Case("even sizes", H=4, W=6, bits=64)
+
+    def dtype(self, case: Case) -> torch.dtype:
+        return {32: torch.float32, 64: torch.float64}[case.bits]
 
     def call(self, student, case: Case):
-        return student(case.H, case.W, getattr(torch, case.dtype))
+        return student(case.H, case.W, self.dtype(case))
 
     def grid(self, case: Case, *, align_corners: bool = False) -> torch.Tensor:
         """Let torch look straight at a picture, neither turned nor shifted nor enlarged."""
-        straight = torch.eye(2, 3, dtype=getattr(torch, case.dtype)).unsqueeze(0)
+        straight = torch.eye(2, 3, dtype=self.dtype(case)).unsqueeze(0)
         return nn.functional.affine_grid(straight, (1, 1, case.H, case.W), align_corners).squeeze(0)
 
     def reference(self, case: Case):
         return self.grid(case)
 
-    @misconception("The two coordinates are exchanged: x, along the columns, comes first.")
+    @misconception("Your pairs hold y first; x, which counts along a row, comes first.")
     def coordinates_exchanged(self, case):
         return self.reference(case).flip(-1)
 
@@ -89,7 +92,7 @@ class PixelGrid(Spec):
 
     @misconception("You make float32, whatever dtype was asked for.")
     def dtype_ignored(self, case):
-        return self.reference(case.with_(dtype="float32"))
+        return self.reference(case.with_(bits=32))
 
 
 class BrightestPixel(Spec):
@@ -158,6 +161,13 @@ class BrightestPixel(Spec):
     )
     def positions_only(self, case):
         return self.positions(case)
+
+    @misconception(
+        "Your answer has the shape (2, N): all rows, then all columns. Each image should have a "
+        "pair of its own."
+    )
+    def stacked_below(self, case):
+        return self.reference(case).T
 
     @misconception(
         "You look for one pixel in the whole batch; each image has a brightest pixel of its own."
@@ -230,6 +240,13 @@ class AdjustExposure(Spec):
     def cut_off(self, case):
         return self.with_exact(case, self.exact(case).floor())
 
+    @misconception(
+        "You leave it to the conversion to make a uint8 of y. It does not round, and it does not "
+        "stop at 0 and 255 either: what lies outside wraps around."
+    )
+    def converted_at_once(self, case):
+        return self.exact(case).trunc().long().to(torch.uint8)
+
     @misconception("You round halves up; torch.round takes them to the nearest even number.")
     def halves_rounded_up(self, case):
         return self.with_exact(case, (self.exact(case) + 0.5).floor())
@@ -256,6 +273,7 @@ class ContiguousStrides(Spec):
 
     name = "contiguous_strides"
     points = 4
+    returns = tuple(f"strides[{i}]" for i in range(4))
     forbids = ("torch.Tensor.stride",)
 
     def cases(self, draw: Draw) -> Iterator[Case]:
@@ -329,8 +347,9 @@ class SwapColumns(Spec):
         yield Case("not contiguous", x=relayout(draw.normal(W, H)), i=i, j=j)
 
     def call(self, student, case: Case):
+        held = case.x[:]  # Another name for the same memory.
         answer = student(case.x, case.i, case.j)
-        return case.x, answer is case.x
+        return held, answer is case.x
 
     def with_columns(self, case: Case, left: int, right: int) -> torch.Tensor:
         """Make x with copies of its columns ``left`` and ``right`` at the places i and j."""
@@ -360,7 +379,8 @@ class SwapColumns(Spec):
         return self.with_columns(case.with_(x=case.x.T), case.j, case.i).T, True
 
     @misconception(
-        "The caller's x is as it was before: you made a new tensor instead of writing into x."
+        "The caller's x is as it was before, and what you return is not x. Whoever holds x does "
+        "not see a new tensor; write into x itself."
     )
     def new_tensor(self, case):
         return case.x.clone(), False
@@ -372,7 +392,10 @@ class SwapColumns(Spec):
     def something_else_returned(self, case):
         return self.with_columns(case, case.j, case.i), False
 
-    @misconception("You return x, but its columns are where they were: only a copy was changed.")
+    @misconception(
+        "You return x, but in the memory that it was given the columns are where they were: only a "
+        "copy was changed."
+    )
     def copy_changed(self, case):
         return case.x.clone(), True
 
@@ -394,29 +417,40 @@ class TensorFrom(Spec):
         H, W = odd_sizes(draw, 2)
         whole = draw.permutation(H * W).reshape(H, W)
         single = draw.normal(H, W, dtype=torch.float32)
-        yield Case("shared, float32", x=single, layout="rows", share=True)
-        yield Case("shared, int32", x=whole.int(), layout="transposed", share=True)
-        yield Case("shared, float64", x=draw.normal(H, W), layout="columns", share=True)
-        yield Case("of its own, float32", x=single.clone(), layout="rows", share=False)
-        yield Case("of its own, uint8", x=whole.to(torch.uint8), layout="transposed", share=False)
-        yield Case("of its own, upside down", x=draw.normal(H, W), layout="flipped", share=False)
+        yield self.case("shared, float32", single, share=True)
+        yield self.case("shared, int32, transposed", whole.int(), transposed=True, share=True)
+        columns = draw.normal(H, W)
+        yield self.case("shared, every second column", columns, steps=(1, 2), share=True)
+        yield self.case("of its own, float32", single.clone())
+        yield self.case("of its own, uint8, transposed", whole.to(torch.uint8), transposed=True)
+        yield self.case("of its own, upside down", draw.normal(H, W), steps=(-1, 1))
+
+    def case(
+        self,
+        label: str,
+        array: torch.Tensor,
+        *,
+        transposed: bool = False,
+        steps: tuple[int, int] = (1, 1),
+        share: bool = False,
+    ) -> Case:
+        return Case(label, array=array, transposed=transposed, steps=steps, share=share)
 
     def array(self, case: Case):
-        """Read the memory of x as an array of NumPy, whose rows need not lie one by one."""
-        array = case.x.numpy()
-        ways = {"transposed": array.T, "columns": array[:, ::2], "flipped": array[::-1]}
-        return ways.get(case.layout, array)
+        """Read the memory of a tensor as an array of NumPy, whose rows need not lie one by one."""
+        array = case.array.numpy()
+        down, across = case.steps
+        return (array.T if case.transposed else array)[::down, ::across]
 
     def call(self, student, case: Case):
         answer = student(self.array(case), case.share)
         if not isinstance(answer, torch.Tensor):
             return answer
-        memory = case.x.untyped_storage()
+        memory = case.array.untyped_storage()
         return answer, 0 <= answer.data_ptr() - memory.data_ptr() < memory.nbytes()
 
     def numbers(self, case: Case) -> torch.Tensor:
-        ways = {"transposed": case.x.T, "columns": case.x[:, ::2], "flipped": case.x.flip(0)}
-        return ways.get(case.layout, case.x)
+        return torch.tensor(self.array(case).tolist(), dtype=case.array.dtype)
 
     def reference(self, case: Case):
         return self.numbers(case), case.share
@@ -433,10 +467,10 @@ class TensorFrom(Spec):
         return self.numbers(case), False
 
     @misconception(
-        "torch.tensor copies whatever share says, and an array that NumPy reads backwards it "
-        "cannot even copy."
+        "Your tensor is a copy whatever share says, and of an array that NumPy reads backwards you "
+        "do not even get a copy, because no tensor has negative strides."
     )
-    def tensor_for_both(self, case):
+    def copied_by_torch(self, case):
         return torch.tensor(self.array(case)), False
 
     @misconception(
@@ -455,21 +489,21 @@ class TensorFrom(Spec):
         "and can share these as well."
     )
     def shared_if_contiguous(self, case):
-        return self.numbers(case), case.share and case.layout == "rows"
+        return self.numbers(case), case.share and self.array(case).flags.c_contiguous
 
     @misconception(
         "With share=False you share arrays that are contiguous already: a function that makes "
         "things contiguous copies only if it must."
     )
     def copied_if_not_contiguous(self, case):
-        return self.numbers(case), case.share or case.layout == "rows"
+        return self.numbers(case), case.share or self.array(case).flags.c_contiguous
 
     @misconception(
         "You convert to float32, which copies every array of another dtype; the array's own dtype "
         "is wanted."
     )
     def made_float32(self, case):
-        return self.numbers(case).float(), case.share and case.x.dtype == torch.float32
+        return self.numbers(case).float(), case.share and case.array.dtype == torch.float32
 
 
 class BroadcastShape(Spec):
@@ -479,6 +513,7 @@ class BroadcastShape(Spec):
     points = 5
     forbids = ("torch.broadcast_tensors",)
     huge = 10**12
+    refused = {"raises": True, "shape": ()}
 
     def cases(self, draw: Draw) -> Iterator[Case]:
         a, b, c = odd_sizes(draw, 3)
@@ -501,9 +536,12 @@ class BroadcastShape(Spec):
             patch.object(torch.functional, "broadcast_shapes", self.refuse),
         ):
             try:
-                return {"raises": False, "shape": student(case.p, case.q)}
+                return self.fits(student(case.p, case.q))
             except ValueError:
-                return {"raises": True, "shape": ()}
+                return self.refused
+
+    def fits(self, shape: tuple[int, ...]) -> dict:
+        return {"raises": False, "shape": shape}
 
     def refuse(self, *shapes: tuple[int, ...]) -> None:
         raise RuntimeError("torch.broadcast_shapes is what this exercise asks you to write.")
@@ -513,9 +551,9 @@ class BroadcastShape(Spec):
         small = [self.exchanged(shape, self.huge, 1000) for shape in (case.p, case.q)]
         try:
             first, _ = torch.broadcast_tensors(*(torch.empty(s, device="meta") for s in small))
-            return {"raises": False, "shape": self.exchanged(first.shape, 1000, self.huge)}
+            return self.fits(self.exchanged(first.shape, 1000, self.huge))
         except RuntimeError:
-            return {"raises": True, "shape": ()}
+            return self.refused
 
     def exchanged(self, shape: tuple[int, ...], old: int, new: int) -> tuple[int, ...]:
         return tuple(new if size == old else size for size in shape)
@@ -523,7 +561,7 @@ class BroadcastShape(Spec):
     def changed(self, case: Case, change) -> dict:
         """Change the shape that torch answers, if it answers with one."""
         right = self.reference(case)
-        return right if right["raises"] else {"raises": False, "shape": change(right["shape"])}
+        return right if right == self.refused else self.fits(change(right["shape"]))
 
     @misconception(
         "You write the two shapes one below the other aligned at the left; they are aligned at the "
@@ -538,7 +576,7 @@ class BroadcastShape(Spec):
     @misconception("You refuse shapes of different lengths; the shorter one gets ones in front.")
     def lengths_must_agree(self, case):
         if len(case.p) != len(case.q):
-            return {"raises": True, "shape": ()}
+            return self.refused
         return self.reference(case)
 
     @misconception(
@@ -548,6 +586,14 @@ class BroadcastShape(Spec):
     def shorter_shape_decides(self, case):
         length = min(len(case.p), len(case.q))
         return self.changed(case, lambda shape: shape[len(shape) - length :])
+
+    @misconception(
+        "You compare the first sizes with each other, and stop where the shorter shape does. It is "
+        "the last sizes that stand one below the other, and no size may be left out."
+    )
+    def compared_from_the_left(self, case):
+        length = min(len(case.p), len(case.q))
+        return self.reference(case.with_(p=case.p[:length], q=case.q[:length]))
 
     @misconception("The sizes are right, but in the wrong order: you found the last one first.")
     def order_reversed(self, case):
@@ -565,7 +611,7 @@ class BroadcastShape(Spec):
         "ValueError."
     )
     def never_raises(self, case):
-        if not self.reference(case)["raises"]:
+        if self.reference(case) != self.refused:
             return self.reference(case)
         # Let nothing of q be stretched or compared where it does not fit.
         q = (1,) * (len(case.p) - len(case.q)) + case.q
@@ -579,14 +625,14 @@ class BroadcastShape(Spec):
     def largest_everywhere(self, case):
         p = (1,) * (len(case.q) - len(case.p)) + case.p
         q = (1,) * (len(case.p) - len(case.q)) + case.q
-        return {"raises": False, "shape": tuple(map(max, p, q))}
+        return self.fits(tuple(map(max, p, q)))
 
     @misconception("You stretch the ones of q only; those of p are stretched just as well.")
     def only_q_stretched(self, case):
         right = self.reference(case)
         length = len(right["shape"])
         if right["shape"] != (1,) * (length - len(case.p)) + case.p:
-            return {"raises": True, "shape": ()}
+            return self.refused
         return right
 
 
