@@ -144,7 +144,7 @@ def _runs(answer: Answer, expected: Answer) -> Finding | None:
         reason = _("torch cannot work with what you answered: {error}").format(
             error=_error(failure)
         )
-    elif failure.type_name == "NotImplementedError":
+    elif failure.type_name == "NotImplementedError" and not failure.message:
         reason = _(
             "This is not written yet: put your own code where it raises NotImplementedError."
         )
@@ -162,7 +162,8 @@ def _same(first: Failure, second: Failure) -> bool:
 
 
 def _error(failure: Failure) -> str:
-    return f"{failure.type_name}: {failure.message}" if failure.message else failure.type_name
+    message = failure.message.removesuffix(".")  # The sentence around it has a full stop.
+    return f"{failure.type_name}: {message}" if message else failure.type_name
 
 
 def _parameters(answer: Answer, parameters: Mapping[str, tuple[int, ...]] | None) -> Finding | None:
@@ -265,7 +266,7 @@ def _values(spec: Spec, answer: Answer, expected: Answer) -> Finding | None:
         if found is None:
             continue
         difference, wrong = found
-        if bool(got.isnan().any()) and not bool(want.isnan().any()):
+        if bool((got.isnan() & ~want.isnan()).any()):
             reason = _("There is a NaN in {path}, where there should be a number.").format(
                 path=path
             )
@@ -285,7 +286,9 @@ def _compare(
     off = ~torch.isclose(got, want, rtol=rtol, atol=atol, equal_nan=True)
     if not bool(off.any()):
         return None
-    first = off.nonzero()[0].tolist()
+    # A NaN is what the sentence is about, if there is one that should be none.
+    lost = got.isnan() & ~want.isnan()
+    first = (lost if bool(lost.any()) else off).nonzero()[0].tolist()
     index = ", ".join(str(i) for i in first)
     place = f"{path}[{index}]" if first else path
     numbers = (f"{tensor[tuple(first)].item():.6g}" for tensor in (got, want))

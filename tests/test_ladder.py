@@ -382,3 +382,24 @@ def test_some_inputs_may_be_changed() -> None:
     kept.modifies = ()
     assert failing(student, kept).rung is Rung.UNMODIFIED
     assert finding(student, Careless()) is None
+
+
+def test_a_nan_is_shown_where_it_is() -> None:
+    def student(x: Any, y: Any) -> Any:
+        product = x @ y
+        product = product + torch.tensor([1.0, float("nan"), 0, 0, 0], dtype=product.dtype)
+        return product, x.sum(1)
+
+    found = failing(student)
+    assert "There is a NaN in product" in found.reason
+    assert found.difference is not None
+    assert (found.difference.place, found.difference.got) == ("product[0, 1]", "nan")
+
+
+def test_an_error_of_torchs_own_is_not_taken_for_a_stub() -> None:
+    def student(x: Any, y: Any) -> Any:
+        raise NotImplementedError("There is no kernel for it.")
+
+    reason = failing(student).reason
+    assert reason.startswith("Your code raised NotImplementedError: There is no kernel for it")
+    assert ".." not in reason

@@ -4,7 +4,7 @@ You may read all of this: it says how your answers are checked, not how to write
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +40,9 @@ class CrossEntropyGradient(Spec):
     def case(self, draw: Draw, label: str, N: int | None = None, **kind: object) -> Case:
         batch, C = draw.primes(2)
         N = N or batch
-        return Case(label, logits=draw.normal(N, C, **kind), target=draw.integers(N, low=0, high=C))
+        # In a batch of one the last class is never the right one: C must come from the logits.
+        target = draw.integers(N, low=0, high=C if N > 1 else C - 1)
+        return Case(label, logits=draw.normal(N, C, **kind), target=target)
 
     def reference(self, case: Case) -> torch.Tensor:
         logits = case.logits.detach().requires_grad_()
@@ -152,8 +154,8 @@ class TanhLayerVJP(Spec):
         return self.back(case, F.linear)
 
     @misconception(
-        "grad_output is ignored: you return the gradients of the sum of all outputs, whatever "
-        "arrives from behind."
+        "grad_output is ignored: you return the gradients of the sum of all outputs, whatever the "
+        "loss is."
     )
     def grad_output_ignored(self, case):
         return self.reference(case.with_(grad_output=torch.ones_like(case.grad_output)))
@@ -162,6 +164,13 @@ class TanhLayerVJP(Spec):
     def square_missing(self, case):
         # A function with the slope 1 - tanh.
         return self.back(case, lambda x, w, b: (z := F.linear(x, w, b)) - torch.log(torch.cosh(z)))
+
+    @misconception(
+        "The slope of the tanh is made from what goes into it; the formula has what comes out."
+    )
+    def slope_from_the_input(self, case):
+        # A function with the slope 1 - z**2.
+        return self.back(case, lambda x, w, b: (z := F.linear(x, w, b)) - z**3 / 3)
 
     @misconception(
         "The tanh is applied twice: its slope is taken at the layer's output, and not at what went "
@@ -189,13 +198,7 @@ class TanhLayerVJP(Spec):
         "its gradient must have its own shape again."
     )
     def bias_not_reduced(self, case):
-        grad_x, grad_weight, _ = self.reference(case)
-        rows = case.bias.expand(len(case.x), -1)
-        return grad_x, grad_weight, self.reference_rows(case, rows)
-
-    def reference_rows(self, case: Case, rows: torch.Tensor) -> torch.Tensor:
-        """Find the gradient for a bias that has a row for each sample."""
-        return self.reference(case.with_(bias=rows))[2]
+        return self.reference(case.with_(bias=case.bias.expand(len(case.x), -1)))
 
     @misconception(
         "The gradient of the weight is transposed: it has the shape of what it belongs to."
@@ -334,8 +337,8 @@ class NumericalGradient(Spec):
         return self.reference(case).reshape(-1)
 
     @misconception(
-        "For an x that is not contiguous f never sees the step: reshape made a copy, and the copy "
-        "was changed."
+        "For an x that is not contiguous, reshape makes a copy; what you write into that copy does "
+        "not reach the tensor it was made from."
     )
     def lost_in_a_copy(self, case):
         gradient = self.reference(case)
@@ -347,13 +350,13 @@ class StepInParts(Spec):
 
     Shape:
         - w: (H_in,), each x: (n, H_in), each y: (n,)
-        - Compared: w after the step (H_in,), w.grad (H_in,), and whether w still requires a
-          gradient
+        - Compared: w after the step (H_in,), w.grad (H_in,), whether w still requires a gradient,
+          and whether several parts went back in one backward pass
     """
 
     name = "step_in_parts"
     points = 5
-    returns = ("w", "w.grad", "w.requires_grad")
+    returns = ("w", "w.grad", "w.requires_grad", "all parts in one backward pass")
     partial_credit = {Rung.UNMODIFIED: 0.5}
 
     def cases(self, draw: Draw) -> Iterator[Case]:
@@ -388,8 +391,10 @@ class StepInParts(Spec):
     def call(self, student, case: Case):
         w = case.w.clone().requires_grad_()
         w.grad = None if case.grad is None else case.grad.clone()
+        passes: list[torch.Tensor] = []
+        w.register_hook(passes.append)  # Is called once in each backward pass.
         student(w, case.parts, case.lr)
-        return w.detach(), w.grad, w.requires_grad
+        return w.detach(), w.grad, w.requires_grad, len(passes) == 1 < len(case.parts)
 
     def stepped(self, case: Case, gradient: torch.Tensor, lr: float | None = None) -> torch.Tensor:
         """Let torch do the step."""
@@ -403,7 +408,7 @@ class StepInParts(Spec):
 
     def after(self, case: Case, gradient: torch.Tensor):
         """Say how things stand after one step with a gradient."""
-        return self.stepped(case, gradient), gradient, True
+        return self.stepped(case, gradient), gradient, True, False
 
     def each(self, case: Case) -> list[torch.Tensor]:
         """Find the gradient of the mean over each part."""
@@ -448,23 +453,23 @@ class StepInParts(Spec):
     @misconception("Your step goes uphill: the gradient points to where the loss grows.")
     def uphill(self, case):
         gradient = self.gradient(case, case.parts)
-        return self.stepped(case, gradient, -case.lr), gradient, True
+        return self.stepped(case, gradient, -case.lr), gradient, True, False
 
     @misconception("The learning rate is left out of the step.")
     def learning_rate_left_out(self, case):
         gradient = self.gradient(case, case.parts)
-        return self.stepped(case, gradient, 1.0), gradient, True
+        return self.stepped(case, gradient, 1.0), gradient, True, False
 
     @misconception(
         "w itself has not changed: your step makes a new tensor, which the name w then stands for "
         "inside your function only."
     )
     def not_in_place(self, case):
-        return case.w, self.gradient(case, case.parts), True
+        return case.w, self.gradient(case, case.parts), True, False
 
     @misconception("The gradient is emptied after the step; here it should stay to be looked at.")
     def emptied_after(self, case):
-        return self.stepped(case, self.gradient(case, case.parts)), None, True
+        return self.stepped(case, self.gradient(case, case.parts)), None, True, False
 
     @misconception(
         "You step after every part, so that the later parts are differentiated at another w; the "
@@ -477,7 +482,14 @@ class StepInParts(Spec):
             share = len(part[1]) / samples
             total = total + share * self.gradient(case, [part], w)
             w = self.stepped(case.with_(w=w), total)
-        return w, total, True
+        return w, total, True, False
+
+    @misconception(
+        "The step is right, but all parts go through one backward pass, so that all of them are in "
+        "memory at the same time."
+    )
+    def all_at_once(self, case):
+        return *self.reference(case)[:3], len(case.parts) > 1
 
 
 class SwishFunction(Spec):
@@ -515,8 +527,9 @@ class SwishFunction(Spec):
 
     def call(self, student, case: Case):
         if not (isinstance(student, type) and issubclass(student, torch.autograd.Function)):
-            raise TypeError("Swish should be a class derived from torch.autograd.Function.")
-        y = student.apply(case.x, case.beta)
+            raise TypeError("Swish should be a class derived from torch.autograd.Function")
+        # Torch's own apply, even if the class has another.
+        y = torch.autograd.Function.apply.__func__(student, case.x, case.beta)
         arrived = (y * case.grad_output).sum()
         return y, torch.autograd.grad(arrived, case.x, create_graph=True)[0]
 
@@ -552,7 +565,7 @@ class SwishFunction(Spec):
     def outer_part_missing(self, case):
         return self.back(case, lambda x: case.x.detach() * torch.sigmoid(case.beta * x))
 
-    @misconception("The chain rule is not complete: beta x changes beta times as fast as x does.")
+    @misconception("The chain rule is not complete: beta * x changes beta times as fast as x does.")
     def beta_missing(self, case):
         def y(x: torch.Tensor) -> torch.Tensor:
             inner = case.beta * x.detach()
@@ -576,6 +589,18 @@ class SwishFunction(Spec):
             return self.parts(x, case.beta * x.detach(), -case.beta)
 
         return self.first_only(case, y)
+
+    @misconception("The slope of the sigmoid is not right: it is a product of two factors.")
+    def sigmoid_slope_incomplete(self, case):
+        def y(x: torch.Tensor) -> torch.Tensor:
+            outer = x * torch.sigmoid(case.beta * x.detach())
+            return outer + x.detach() * F.logsigmoid(case.beta * x)
+
+        return self.first_only(case, y)
+
+    @misconception("Your backward takes the sigmoid of x; in forward it was that of beta * x.")
+    def sigmoid_without_beta(self, case):
+        return self.first_only(case, lambda x: self.parts(x, x.detach(), case.beta))
 
     @misconception(
         "Your backward returns too few values: it needs one for each argument of forward after ctx."
@@ -625,7 +650,7 @@ class Node:
         return self._parents
 
 
-TOO_OFTEN = "One and the same node was asked for its parents more than 1000 times."
+TOO_OFTEN = "the same node was asked for its parents more than 1000 times"
 
 # For each node its parents. What is computed later comes later.
 GRAPHS = {
@@ -633,7 +658,7 @@ GRAPHS = {
     "a chain": ((), (0,), (1,), (2,)),
     "a product": ((), (), (0, 1)),
     "a value used twice": ((), (0, 0), (1,)),
-    "a long and a short way": ((), (0,), (1,), (1, 2), (3, 0)),
+    "a long and a short path": ((), (0,), (1,), (1, 2), (3, 0)),
     "a tangle": ((), (), (0, 1), (2, 0), (2, 3), (4, 1), (5, 2)),
     "three parents": ((), (), (), (0, 1, 2), (3, 1), (0, 3, 4)),
     "another result": ((), (), (0, 1), (2, 0), (3, 1, 2)),
@@ -645,7 +670,7 @@ class Backpropagate(Spec):
     """The walk back through a graph of nodes, against autograd.
 
     Shape:
-        - Compared: the grad of each node, (nodes,)
+        - Compared: the grad of each node
     """
 
     name = "backpropagate"
@@ -671,7 +696,11 @@ class Backpropagate(Spec):
             slopes = tuple(next(left) for _ in parents)
             nodes.append(Node(number, tuple(nodes[k] for k in parents), slopes))
         student(nodes[case.root])
-        return torch.tensor([float(node.grad) for node in nodes], dtype=torch.float64)
+        return self.named(torch.tensor([float(node.grad) for node in nodes], dtype=torch.float64))
+
+    def named(self, grads: Iterable[torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Give each gradient the name that it has on the card."""
+        return {f"nodes[{k}].grad": grad for k, grad in enumerate(grads)}
 
     def edges(self, case: Case) -> list[tuple[int, int]]:
         """List all edges, as pairs of a node and a parent, in the order of the slopes."""
@@ -688,7 +717,7 @@ class Backpropagate(Spec):
             if not terms:
                 values[-1].requires_grad_()
         found = torch.autograd.grad(values[case.root], values, materialize_grads=True)
-        return torch.stack(found)
+        return self.named(found)
 
     def with_edges(self, case: Case, keep: Callable[[int], bool]) -> Case:
         """Leave only some of the edges in the graph."""
@@ -708,7 +737,7 @@ class Backpropagate(Spec):
                 in_time[node, parent] += slope * (order.index(node) < order.index(parent))
         start = F.one_hot(torch.tensor(case.root), len(case.parents)).double()
         passed_on = torch.linalg.solve(torch.eye(len(start)).double() - in_time.T, start)
-        return start + passed_on @ everything
+        return self.named(start + passed_on @ everything)
 
     @misconception(
         "A node's gradient is overwritten: where several arrive, only the last one is left."
@@ -737,10 +766,10 @@ class Backpropagate(Spec):
         return self.reference(case.with_(slopes=case.data[parents]))
 
     @misconception(
-        "No gradient ever sets out: the derivative of the result with respect to itself is not 0."
+        "All gradients stay 0: the derivative of the result with respect to itself is not 0."
     )
     def never_set_out(self, case):
-        return torch.zeros(len(case.parents), dtype=torch.float64)
+        return self.named(torch.zeros(len(case.parents), dtype=torch.float64))
 
     @misconception(
         "A parent that is there twice is counted once; in a * a there are two slopes for a."
@@ -757,8 +786,8 @@ class Backpropagate(Spec):
         return self.taken(case, list(range(case.root + 1)))
 
     @misconception(
-        "A node has its turn as soon as it is found, on the first way that leads to it; what "
-        "arrives later on another way goes no further."
+        "A node has its turn as soon as it is found, by the first path that leads to it; what "
+        "arrives later on another path goes no further."
     )
     def as_found(self, case):
         order: list[int] = []
@@ -772,7 +801,7 @@ class Backpropagate(Spec):
 
     @misconception(
         "The nodes have their turns layer by layer, by their distance from the result; what "
-        "arrives at a near node on a longer way comes too late."
+        "arrives at a near node on a longer path comes too late."
     )
     def layer_by_layer(self, case):
         order = [case.root]
@@ -781,16 +810,16 @@ class Backpropagate(Spec):
         return self.taken(case, order)
 
     @misconception(
-        "You walk every way through the graph. The sums come out right, but the number of ways "
+        "You walk every path through the graph. The sums come out right, but the number of paths "
         "doubles with every value that is used twice."
     )
-    def every_way(self, case):
+    def every_path(self, case):
         if case.label == "doublings":
             raise RuntimeError(TOO_OFTEN)
         return self.reference(case)
 
     @misconception(
-        "A node that is reached on several ways passes its whole gradient on each time, also what "
+        "A node that is reached on several paths passes its whole gradient on each time, also what "
         "it has passed on before."
     )
     def passed_on_again(self, case):
@@ -809,7 +838,7 @@ class Backpropagate(Spec):
                 node, parent = edges[~turn]
                 grads[parent] += slopes[~turn] * grads[node]
                 left.append(parent)
-        return torch.tensor(grads, dtype=torch.float64)
+        return self.named(torch.tensor(grads, dtype=torch.float64))
 
 
 STEPS = (
@@ -834,14 +863,14 @@ FORMULAS: dict[str, Callable] = {
     "a * b": lambda a, b, c: a * b,
     "b ** 3": lambda a, b, c: b**3,
     "a ** 0.5": lambda a, b, c: a**0.5,
-    "tanh of a": lambda a, b, c: a.tanh(),
-    "exp of a": lambda a, b, c: a.exp(),
-    "relu of a negative number": lambda a, b, c: b.relu(),
-    "relu of zero": lambda a, b, c: c.relu(),
-    "numbers on the right": lambda a, b, c: (a + 2) * 3,
-    "numbers on the left": lambda a, b, c: 2 + 3 * a,
-    "differences and quotients": lambda a, b, c: (1 - a / b) / 4 - 2 / b,
-    "values used twice": lambda a, b, c: a * a + (b + b) * a + a,
+    "a.tanh()": lambda a, b, c: a.tanh(),
+    "a.exp()": lambda a, b, c: a.exp(),
+    "b.relu(), where b is negative": lambda a, b, c: b.relu(),
+    "c.relu(), where c is zero": lambda a, b, c: c.relu(),
+    "(a + 2) * 3": lambda a, b, c: (a + 2) * 3,
+    "2 + 3 * a": lambda a, b, c: 2 + 3 * a,
+    "(1 - a / b) / 4 - 2 / b": lambda a, b, c: (1 - a / b) / 4 - 2 / b,
+    "a * a + (b + b) * a + a": lambda a, b, c: a * a + (b + b) * a + a,
     "a small network": lambda a, b, c: ((a * b + c).tanh() * b + a.relu() * 2 + 1).tanh().exp(),
     "a random expression": random_expression,
 }
@@ -927,12 +956,12 @@ class ValueEngine(Spec):
 
     Shape:
         - numbers: (3,): a, b and c
-        - Compared: the result's data (), and its gradient with respect to a, b and c, (3,)
+        - Compared: the result's data (), and its gradient with respect to a, b and c, each ()
     """
 
     name = "value_engine"
     points = 7
-    returns = ("data", "gradient")
+    returns = ("data", ("a.grad", "b.grad", "c.grad"))
 
     def cases(self, draw: Draw) -> Iterator[Case]:
         for label in FORMULAS:
@@ -956,14 +985,18 @@ class ValueEngine(Spec):
 
     def call(self, student, case: Case):
         if not isinstance(student, type):
-            raise TypeError("Value should be a class.")
+            raise TypeError("Value should be a class")
         values = [student(number) for number in case.numbers.tolist()]
         result = self.formula(case, *values)
         done: dict[int, torch.Tensor] = {}
 
         def as_torch(node) -> torch.Tensor:
             if not isinstance(node, student):
-                raise TypeError(f"A {type(node).__name__} was found where a Value should be.")
+                raise TypeError(f"a {type(node).__name__} was found where a Value should be")
+            if not all(isinstance(each, (tuple, list)) for each in (node.parents, node.slopes)):
+                raise TypeError("a tuple of one parent or one slope is written with a comma: (a,)")
+            if len(node.parents) != len(node.slopes):
+                raise ValueError("a Value should have one slope for each of its parents")
             if id(node) not in done:
                 # torch does the walk back, along the slopes that the student's nodes tell.
                 pairs = zip(node.parents, node.slopes, strict=True)
@@ -975,7 +1008,7 @@ class ValueEngine(Spec):
         inputs = [as_torch(value) for value in values]
         gradients = torch.autograd.grad(as_torch(result), inputs, materialize_grads=True)
         data = torch.tensor(float(result.data), dtype=torch.float64)
-        return data, torch.stack(gradients)
+        return data, gradients
 
     def with_rules(self, case: Case, **rules: Callable):
         """Answer with torch, under other rules for some operations."""
@@ -983,13 +1016,13 @@ class ValueEngine(Spec):
         stand_ins = [StandIn(value, {**RULES, **rules}) for value in values]
         result = self.formula(case, *stand_ins).value
         found = torch.autograd.grad(result, values, materialize_grads=True)
-        return result.detach(), torch.stack(found)
+        return result.detach(), found
 
     def reference(self, case: Case):
         values = [value.detach().requires_grad_() for value in case.numbers]
         result = self.formula(case, *values)
         found = torch.autograd.grad(result, values, materialize_grads=True)
-        return result.detach(), torch.stack(found)
+        return result.detach(), found
 
     @misconception(
         "The slopes of a product are exchanged: each factor is given its own number as its slope."

@@ -213,7 +213,10 @@ class LSTMLayer(Spec):
 
     def call(self, student, case: Case):
         # The cell is torch's, so that a mistake in lstm_cell is not punished a second time.
-        return student(lambda x, state: torch_cell(case, x, state), case.x, case.h, case.c)
+        def cell(x_t, state):
+            return torch_cell(case, x_t, state)
+
+        return student(cell, case.x, case.h, case.c)
 
     def reference(self, case: Case):
         layer = nn.LSTM(case.weight_ih.shape[1], case.weight_hh.shape[1], dtype=case.x.dtype)
@@ -267,6 +270,23 @@ class LSTMLayer(Spec):
     def stacked_batch_first(self, case):
         output, state = self.reference(case)
         return output.transpose(0, 1), state
+
+    @misconception(
+        "The outputs are joined one behind the other along the batch; each step should have a "
+        "place of its own on a new axis: (L, N, H_out)."
+    )
+    def steps_concatenated(self, case):
+        output, state = self.reference(case)
+        return output.flatten(0, 1), state
+
+    @misconception("You take what the cell returns for (c, h); it returns the hidden state first.")
+    def states_exchanged_in_the_layer(self, case):
+        h, c = case.h, case.c
+        output = []
+        for x in case.x:
+            c, h = torch_cell(case, x, (h, c))
+            output.append(h)
+        return torch.stack(output), (h, c)
 
     @misconception("Only the last hidden state is returned as output; every step has one.")
     def last_step_only(self, case):
@@ -382,6 +402,13 @@ class TwoLayerLSTM(ModuleSpec):
         late = torch.cat([torch.zeros_like(first[:1]), first[:-1]])
         output, state_2 = self.layer(case, "cell2", late)
         return output, (state_1, state_2)
+
+    @misconception("The first layer's state is not carried on: every step starts it from zeros.")
+    def first_state_not_carried(self, case):
+        (x,) = case.inputs
+        steps = [self.layer(case, "cell1", x_t.unsqueeze(0)) for x_t in x]
+        output, state_2 = self.layer(case, "cell2", torch.cat([output for output, _ in steps]))
+        return output, (steps[-1][1], state_2)
 
     @misconception("The second layer's state is not carried on: every step starts it from zeros.")
     def second_state_not_carried(self, case):

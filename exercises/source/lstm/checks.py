@@ -37,6 +37,7 @@ def torch_lstm(weights: Weights, x: torch.Tensor, state: State | None, **options
         rows // 4,
         num_layers=sum(name.startswith("weight_hh") and name[-1] != "e" for name in weights),
         bidirectional="weight_ih_l0_reverse" in weights,
+        bias="bias_ih_l0" in weights,
         proj_size=len(weights.get("weight_hr_l0", ())),
         device="meta",  # No memory is filled with parameters that are replaced anyway.
         **options,
@@ -47,7 +48,12 @@ def torch_lstm(weights: Weights, x: torch.Tensor, state: State | None, **options
 def part(weights: Weights, end: str, both: bool = False) -> Weights:
     """Take one reader out of a stack, or both readers of a layer, as a stack of their own."""
     ends = {end: "_l0", f"{end}_reverse": "_l0_reverse"} if both else {end: "_l0"}
-    return {f"{name}{new}": weights[f"{name}{old}"] for old, new in ends.items() for name in NAMES}
+    return {
+        f"{name}{new}": weights[f"{name}{old}"]
+        for old, new in ends.items()
+        for name in NAMES
+        if f"{name}{old}" in weights
+    }
 
 
 def read(weights: Weights, end: str, x: torch.Tensor, state: State):
@@ -58,6 +64,57 @@ def read(weights: Weights, end: str, x: torch.Tensor, state: State):
         h, c = torch.lstm_cell(x_t, (h, c), *(weights[f"{name}{end}"] for name in NAMES))
         output.append(h)
     return torch.stack(output), (h, c)
+
+
+def by_layer(weights: Weights, x: torch.Tensor, start: State, change: Callable[..., tuple]):
+    """Run the layers of two readers one after the other, and change what each of them makes.
+
+    Args:
+        change: gets the layer's number, its input, what each of its readers puts out, and its
+            final states; returns the two halves of its output, and the final states.
+    """
+    ends = []
+    for k in range(len(start[0]) // 2):
+        h, c = (rows[2 * k : 2 * k + 2] for rows in start)
+        output, state = torch_lstm(part(weights, f"_l{k}", both=True), x, (h, c))
+        *halves, state = change(k, x, *output.chunk(2, dim=2), state)
+        x = torch.cat(halves, dim=2)
+        ends.append(state)
+    h_n, c_n = (torch.cat(states) for states in zip(*ends, strict=True))
+    return x, (h_n, c_n)
+
+
+def misread(
+    weights: Weights,
+    x: torch.Tensor,
+    start: State,
+    turn: Callable[[torch.Tensor], torch.Tensor],
+    handed_over: bool = False,
+):
+    """Let the second reader of each layer read its input turned in another way, and back.
+
+    Args:
+        handed_over: whether it starts from where the first reader has ended.
+    """
+
+    def change(k, x, first, second, state):
+        h, c = (rows[:1] for rows in state)
+        own = tuple(rows[2 * k + 1 : 2 * k + 2] for rows in start)
+        reverse = part(weights, f"_l{k}_reverse")
+        again, (h_2, c_2) = torch_lstm(reverse, turn(x), (h, c) if handed_over else own)
+        return first, turn(again), (torch.cat([h, h_2]), torch.cat([c, c_2]))
+
+    return by_layer(weights, x, start, change)
+
+
+def leave_turned(k, x, first, second, state):
+    """Leave what the second reader puts out in the order in which it was read."""
+    return first, second.flip(0), state
+
+
+def exchange_halves(k, x, first, second, state):
+    """Put what the second reader puts out before what the first one does."""
+    return second, first, state
 
 
 def without_start(case: Case) -> Case:
@@ -120,6 +177,22 @@ class StackedLSTM(Spec):
     def batch_read_as_time(self, case):
         return read(case.weights, "_l0", case.x, (case.h_0[0], case.c_0[0]))
 
+    @misconception(
+        "You reshape x where two of its dimensions should change places: the shape fits, but the "
+        "numbers of different sequences are mixed up."
+    )
+    def x_reshaped(self, case):
+        N, L, H_in = case.x.shape
+        return self.reference(case.with_(x=case.x.reshape(L, N, H_in).transpose(0, 1)))
+
+    @misconception(
+        "You reshape the output where two of its dimensions should change places: the shape fits, "
+        "but the numbers of different sequences are mixed up."
+    )
+    def output_reshaped(self, case):
+        output, state = self.reference(case)
+        return output.transpose(0, 1).reshape(output.shape), state
+
     @misconception("Your output has the time first; with batch_first it is (N, L, H_out).")
     def output_time_first(self, case):
         output, state = self.reference(case)
@@ -169,6 +242,14 @@ class StackedLSTM(Spec):
     def top_state_only(self, case):
         output, (h_n, c_n) = self.reference(case)
         return output, (h_n[-1], c_n[-1])
+
+    @misconception(
+        "The final states of your layers are joined along the batch; in h_n and c_n the layers are "
+        "a dimension of their own: (num_layers, N, H_out)."
+    )
+    def states_joined(self, case):
+        output, (h_n, c_n) = self.reference(case)
+        return output, (h_n.flatten(0, 1), c_n.flatten(0, 1))
 
     @misconception("Your output is that of the lowest layer; it should be that of the top layer.")
     def lowest_output(self, case):
@@ -233,33 +314,11 @@ class BidirectionalLSTM(Spec):
     def reference(self, case: Case):
         return torch_lstm(case.weights, case.x, (case.h_0, case.c_0))
 
-    def by_layer(self, case: Case, change: Callable[..., tuple]):
-        """Run one layer after the other, and change what each of them makes.
+    def changed(self, case: Case, change: Callable[..., tuple]):
+        return by_layer(case.weights, case.x, (case.h_0, case.c_0), change)
 
-        Args:
-            change: gets the layer's number, its input, what each of its readers put out, and its
-                final states; returns the two halves of its output, and the final states.
-        """
-        x, ends = case.x, []
-        for k in range(len(case.h_0) // 2):
-            start = case.h_0[2 * k : 2 * k + 2], case.c_0[2 * k : 2 * k + 2]
-            output, state = torch_lstm(part(case.weights, f"_l{k}", both=True), x, start)
-            *halves, state = change(k, x, *output.chunk(2, dim=2), state)
-            x = torch.cat(halves, dim=2)
-            ends.append(state)
-        h_n, c_n = (torch.cat(states) for states in zip(*ends, strict=True))
-        return x, (h_n, c_n)
-
-    def misread(self, case: Case, turn: Callable[[torch.Tensor], torch.Tensor]):
-        """Let the second reader of each layer read its input turned in another way, and back."""
-
-        def change(k, x, first, second, state):
-            (h, c), row = state, 2 * k + 1
-            start = case.h_0[row : row + 1], case.c_0[row : row + 1]
-            again, (h_2, c_2) = torch_lstm(part(case.weights, f"_l{k}_reverse"), turn(x), start)
-            return first, turn(again), (torch.cat([h[:1], h_2]), torch.cat([c[:1], c_2]))
-
-        return self.by_layer(case, change)
+    def misread(self, case: Case, turn: Callable, **options: bool):
+        return misread(case.weights, case.x, (case.h_0, case.c_0), turn, **options)
 
     @misconception("Both of your readers begin at the first step; the second begins at the last.")
     def both_forwards(self, case):
@@ -276,15 +335,13 @@ class BidirectionalLSTM(Spec):
         "side in your output does not belong to the same step."
     )
     def not_turned_back(self, case):
-        return self.by_layer(
-            case, lambda k, x, first, second, state: (first, second.flip(0), state)
-        )
+        return self.changed(case, leave_turned)
 
     @misconception(
         "The backward half lies before the forward half in your output; it comes after it."
     )
     def halves_exchanged(self, case):
-        return self.by_layer(case, lambda k, x, first, second, state: (second, first, state))
+        return self.changed(case, exchange_halves)
 
     @misconception(
         "What your lowest layer passes on has H_out numbers a step. The next layer reads what both "
@@ -293,6 +350,10 @@ class BidirectionalLSTM(Spec):
     def too_narrow(self, case):
         narrow = case.x[:, :, :1].expand(-1, -1, case.h_0.shape[2])
         return read(case.weights, "_l1", narrow, (case.h_0[2], case.c_0[2]))
+
+    def with_starts(self, case: Case, rows: torch.Tensor):
+        """Let the readers start from other rows of h_0 and c_0."""
+        return self.reference(case.with_(h_0=case.h_0[rows], c_0=case.c_0[rows]))
 
     def rows(self, case: Case, *sizes: int) -> torch.Tensor:
         """Number the rows of h_n along the other one of two dimensions."""
@@ -331,7 +392,28 @@ class BidirectionalLSTM(Spec):
         def change(k, x, first, second, state):
             return first, second, (torch.stack([first[-1], second[-1]]), state[1])
 
-        return self.by_layer(case, change)
+        return self.changed(case, change)
+
+    @misconception(
+        "Both readers of a layer start from the row that is meant for the forward one; each reader "
+        "has a row of its own."
+    )
+    def forward_start_for_both(self, case):
+        return self.with_starts(case, torch.arange(len(case.h_0)) // 2 * 2)
+
+    @misconception(
+        "Both readers of layer k start from row k; there are two rows for each layer, one for each "
+        "of its readers."
+    )
+    def row_of_the_layer(self, case):
+        return self.with_starts(case, torch.arange(len(case.h_0)) // 2)
+
+    @misconception(
+        "The backward reader of each layer starts where the forward one has ended; it has an "
+        "initial state of its own."
+    )
+    def state_handed_over(self, case):
+        return self.misread(case, lambda x: x.flip(0), handed_over=True)
 
     @misconception("Your readers start from zeros and ignore the initial state that is given.")
     def start_ignored(self, case):
@@ -351,13 +433,20 @@ class LSTMDropout(Spec):
 
     name = "lstm_dropout"
     points = 4
-    returns = ("the output", tuple(f"what layers[{k}] reads" for k in range(3)))
+    returns = (
+        "the number of layer calls",
+        *(
+            (f"the dropping {place}", f"the scaling {place}")
+            for place in ("after the top layer", *(f"before layers[{k}]" for k in range(3)))
+        ),
+    )
     forbids = (
         *LSTM_OF_TORCH,
-        "torch.nn.functional.dropout",
+        *(f"torch.nn.functional.dropout{kind}" for kind in ("", "1d", "2d", "3d")),
         "torch.nn.Dropout",
         "torch.dropout",
         "torch.native_dropout",
+        "torch.feature_dropout",
     )
     partial_credit = {Rung.UNMODIFIED: 0.5}
 
@@ -412,58 +501,72 @@ class LSTMDropout(Spec):
 
     def interpret(self, outputs, case: Case):
         count, calls = len(self.layers(case)), len(outputs["made"])
-        if not count == calls == len(outputs["read"]):
-            return f"layers: {count}, calls: {calls}", ["not looked at"] * count
+        if calls != count:
+            return calls, *[("not looked at", "not looked at")] * (count + 1)
         before = [case.x, *outputs["made"]]
         after = [*outputs["read"], outputs["output"]]
-        *reads, output = (self.change(*pair, case.p) for pair in zip(before, after, strict=True))
-        return output, reads
+        return self.told(before, after, case.p)
 
-    def change(self, before: torch.Tensor, after: object, p: float) -> str:
-        """Say in words how two tensors differ."""
+    def told(self, before: list, after: list, p: float):
+        """Say how often layers were called, and what happens after and before them."""
+        earlier = [None, *after[:-1]]
+        *reads, output = (
+            self.change(*three, p) for three in zip(before, after, earlier, strict=True)
+        )
+        return len(reads), output, *reads
+
+    def change(self, before: torch.Tensor, after: object, earlier: object, p: float):
+        """Say in words which numbers are dropped and how the others are scaled.
+
+        Args:
+            before: what a layer puts out.
+            after: what the next one reads.
+            earlier: what the layer itself reads.
+        """
         if not isinstance(after, torch.Tensor):
-            return "not a tensor"
+            return "no tensor", "no tensor"
         if after.shape != before.shape or after.dtype != before.dtype:
-            return "another shape or dtype"
-        if torch.equal(before, after):
-            return "untouched"
+            return "another shape or dtype", "another shape or dtype"
         kept = after != 0
         factors = (after / before)[kept]
-        scales = {"not scaled": 1, "scaled by 1 / (1 - p)": 1 / (1 - p)}
+        scales = {"none": 1, "by 1 / (1 - p)": 1 / (1 - p), "by 1 - p": 1 - p}
         if p:
-            scales |= {"scaled by 1 / p": 1 / p, "scaled by 1 - p": 1 - p}
-        scale = [text for text, factor in scales.items() if self.all_near(factors, factor)]
-        if not scale:
-            return "other numbers"
-        share = 1 - kept.double().mean().item()
-        # Six standard deviations are 0.1 here.
-        shares = {"each with probability p": p, "each with probability 1 - p": 1 - p}
-        zeros = [text for text, wanted in shares.items() if abs(share - wanted) < 0.1]
-        if kept.all():
-            zeros = ["nothing"]
-        elif (kept == kept[:1]).all():
-            zeros = ["the same ones at every step"]
-        elif (kept == kept[:, :1]).all():
-            zeros = ["the same ones in every sequence"]
-        elif (kept == kept[:, :, :1]).all():
-            zeros = ["all numbers of a step or none"]
-        return f"dropped: {zeros[0] if zeros else 'too few or too many'}; {scale[0]}"
+            scales["by 1 / p"] = 1 / p
+        near = [text for text, factor in scales.items() if self.all_near(factors, factor)]
+        return self.dropping(kept, earlier, p), near[0] if near else "other numbers"
 
     def all_near(self, factors: torch.Tensor, factor: float) -> bool:
         return torch.allclose(factors, torch.full_like(factors, factor), rtol=1e-4)
+
+    def dropping(self, kept: torch.Tensor, earlier: object, p: float) -> str:
+        """Say which numbers are dropped."""
+        if kept.all():
+            return "none"
+        if (kept == kept[:1]).all():
+            return "the same at every step"
+        if (kept == kept[:, :1]).all():
+            return "the same in every sequence"
+        if (kept == kept[:, :, :1]).all():
+            return "all of a step or none"
+        if isinstance(earlier, torch.Tensor) and torch.equal(kept, earlier != 0):
+            return "the same as one layer below"
+        share = 1 - kept.double().mean().item()
+        # Six standard deviations are 0.1 here.
+        shares = {"with probability p": p, "with probability 1 - p": 1 - p}
+        near = [text for text, wanted in shares.items() if abs(share - wanted) < 0.1]
+        return near[0] if near else "too many or too few"
 
     def happens(self, case: Case, drop=None, on_input=False, between=True, on_output=False):
         """Say what is to be seen where ``drop`` is at work in these places."""
         drop = drop or partial(F.dropout, p=case.p, training=case.training)
         layers = self.layers(case)
         places = [on_input, *[between] * (len(layers) - 1), on_output]
-        now, said = case.x, []
-        for k, place in enumerate(places):
-            after = drop(now) if place else now
-            said.append(self.change(now, after, case.p))
-            now = layers[k](after) if k < len(layers) else after
-        *reads, output = said
-        return output, reads
+        before, after = [case.x], []
+        for place, layer in zip(places, [*layers, None], strict=True):
+            after.append(drop(before[-1]) if place else before[-1])
+            if layer:
+                before.append(layer(after[-1]))
+        return self.told(before, after, case.p)
 
     def reference(self, case: Case):
         return self.happens(case)
@@ -523,6 +626,16 @@ class LSTMDropout(Spec):
         return self.happens(
             case, lambda x: x * F.dropout(torch.ones_like(x[:1]), case.p, case.training)
         )
+
+    @misconception(
+        "You drop the same numbers above every layer; what each layer puts out has draws of its "
+        "own."
+    )
+    def one_draw_for_all_layers(self, case):
+        *sizes, _ = case.x.shape
+        ones = case.x.new_ones(*sizes, case.weights["weight_hh_l0"].shape[1])
+        factors = F.dropout(ones, case.p, case.training)
+        return self.happens(case, lambda x: x * factors)
 
     @misconception("Nothing is dropped between your layers.")
     def nothing_dropped(self, case):
@@ -642,6 +755,13 @@ class ProjectedLSTM(Spec):
         return case.c @ case.weight_hr
 
     @misconception(
+        "weight_hr stands to the left of what the cell shows, as in the equation, which is about "
+        "one column; here the sequences are rows."
+    )
+    def weight_hr_first(self, case):
+        return case.weight_hr @ case.c
+
+    @misconception(
         "weight_hr is reshaped where it should be transposed: the shape fits, but the numbers "
         "land in other places."
     )
@@ -735,6 +855,21 @@ class LSTMLengths(Spec):
     @misconception("Your layer reads the padding as if it were part of the sequences.")
     def padding_read(self, case):
         return self.all_read(case)
+
+    @misconception(
+        "You put zeros in the place of the padding, and the cell reads those. A step that reads "
+        "zeros changes the state as well."
+    )
+    def padding_zeroed(self, case):
+        runs = torch.arange(len(case.x)).unsqueeze(1) < case.lengths
+        return self.all_read(case.with_(x=case.x * runs.unsqueeze(2)))
+
+    @misconception(
+        "Your output ends with the longest sequence; it has all L steps, even if no sequence has."
+    )
+    def cut_to_the_longest(self, case):
+        output, state = self.reference(case)
+        return output[: int(case.lengths.max())], state
 
     @misconception(
         "Your output is zero where a sequence has ended, but its state goes on through the padding."
@@ -862,12 +997,15 @@ class LSTMModule(ModuleSpec):
     def is_batch_first(self, case: Case) -> bool:
         return case.arguments.get("batch_first", False)
 
+    def first_step(self, case: Case, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor):
+        """Do the first step of the lowest layer, which raises what a mistake in it leads to."""
+        return torch.lstm_cell(x, (h, c), *part(case.state, "_l0").values())
+
     @misconception("batch_first makes no difference in your module.")
     def batch_first_ignored(self, case):
         if self.is_batch_first(case) and len(case.inputs) == 2:
             x, (h_0, c_0) = case.inputs
-            weights = [case.state[f"{name}_l0"] for name in ("weight_ih", "weight_hh")]
-            return torch.lstm_cell(x[0], (h_0[0], c_0[0]), *weights)
+            return self.first_step(case, x[0], h_0[0], c_0[0])
         return self.reference(case.with_(arguments={**case.arguments, "batch_first": False}))
 
     @misconception("With batch_first your output still has the time first.")
@@ -884,6 +1022,35 @@ class LSTMModule(ModuleSpec):
         if not self.is_batch_first(case):
             return output, (h_n, c_n)
         return output, (h_n.transpose(0, 1), c_n.transpose(0, 1))
+
+    @misconception(
+        "With batch_first you turn h_0 and c_0 round, too. It is about x and the output only."
+    )
+    def initial_states_turned(self, case):
+        if not self.is_batch_first(case) or len(case.inputs) == 1:
+            return self.reference(case)
+        x, (h_0, c_0) = case.inputs
+        return self.first_step(case, x[:, 0], h_0[:, 0], c_0[:, 0])
+
+    @misconception(
+        "With batch_first and no initial state, your zeros are made for L sequences; there are N."
+    )
+    def zeros_for_steps(self, case):
+        if not self.is_batch_first(case) or len(case.inputs) == 2:
+            return self.reference(case)
+        x = case.inputs[0]
+        zeros = x.new_zeros(x.shape[1], case.arguments["hidden_size"])
+        return self.first_step(case, x[:, 0], zeros, zeros)
+
+    @misconception(
+        "The zeros that you start from are always float32; they should have the dtype of x."
+    )
+    def zeros_of_float32(self, case):
+        if len(case.inputs) == 2:
+            return self.reference(case)
+        x = case.inputs[0].transpose(0, 1) if self.is_batch_first(case) else case.inputs[0]
+        zeros = torch.zeros(x.shape[1], case.arguments["hidden_size"])
+        return self.first_step(case, x[0], zeros, zeros)
 
     @misconception("Your module always starts from zeros and ignores the state that it is given.")
     def start_ignored(self, case):
@@ -904,6 +1071,35 @@ class LSTMModule(ModuleSpec):
     def reverse_unused(self, case):
         state = {name: case.state[name.removesuffix("_reverse")] for name in case.state}
         return self.reference(case.with_(state=state))
+
+    def run_layers(self, case: Case, run: Callable[..., tuple], change: Callable):
+        """Answer with by_layer or misread where there are two directions."""
+        if not case.arguments.get("bidirectional"):
+            return self.reference(case)
+        x, start = case.inputs
+        if self.is_batch_first(case):
+            x = x.transpose(0, 1)
+        output, state = run(case.state, x, start, change)
+        return output.transpose(0, 1) if self.is_batch_first(case) else output, state
+
+    @misconception(
+        "Both directions of a layer begin at the first step; the backward one begins at the last."
+    )
+    def both_forwards(self, case):
+        return self.run_layers(case, misread, lambda x: x)
+
+    @misconception(
+        "What the backward direction puts out stays in the order in which it was read: what lies "
+        "side by side in your output does not belong to the same step."
+    )
+    def not_turned_back(self, case):
+        return self.run_layers(case, by_layer, leave_turned)
+
+    @misconception(
+        "The backward half lies before the forward half in your output; it comes after it."
+    )
+    def halves_exchanged(self, case):
+        return self.run_layers(case, by_layer, exchange_halves)
 
     @misconception(
         "Your h_n and c_n have all forward states first and then all backward ones. Torch goes "

@@ -11,20 +11,35 @@ from unittest.mock import patch
 import torch
 from torch import nn
 from torch.func import functional_call
+from torch.optim.sgd import sgd
 
 from autograder import Case, Draw, Rung, Spec, misconception, relayout
 
-
-def listed(parameters: Mapping[str, torch.Tensor]) -> str:
-    """Write down parameters as a text: ``bias (2,), weight (2, 3)``."""
-    return ", ".join(f"{name} {tuple(p.shape)}" for name, p in sorted(parameters.items())) or "none"
+Shapes = Mapping[str, tuple[int, ...]]
 
 
-def registered(module: object) -> str:
-    """Write down what a module has registered."""
+def shapes(parameters: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    """List the shapes of parameters by name."""
+    return {name: tuple(p.shape) for name, p in parameters.items()}
+
+
+def registered(module: object) -> dict[str, tuple[int, ...]]:
+    """List the shapes of what a module has registered."""
     if not isinstance(module, nn.Module):
-        return "none, because this is no torch.nn.Module"
-    return listed(dict(module.named_parameters()))
+        raise TypeError("your class is not derived from torch.nn.Module")
+    # Where one parameter has two names, the later counts: that in the part it was made for.
+    names = {p: name for name, p in module.named_parameters(remove_duplicate=False)}
+    return shapes({name: p for p, name in names.items()})
+
+
+def compared(own: Shapes, wanted: Shapes) -> dict[str, str | torch.Tensor]:
+    """Hold the parameters that a module has against those that it should have."""
+    return {
+        "missing parameters": ", ".join(name for name in wanted if name not in own) or "none",
+        "surplus parameters": ", ".join(name for name in own if name not in wanted) or "none",
+        # Tensors, so that a wrong shape is told as one.
+        **{name: torch.zeros(own.get(name, shape)) for name, shape in wanted.items()},
+    }
 
 
 class Masked(nn.Module):
@@ -64,39 +79,48 @@ class LinearModule(Spec):
         yield self.case(draw, "float32", N, dtype=torch.float32)
         scattered = self.case(draw, "not contiguous", N)
         yield scattered.with_(x=relayout(scattered.x))
-        arguments = {"in_features": draw.integer(5, 12), "out_features": 499}
-        yield Case("fresh from the constructor", arguments=arguments, x=None, state={})
-        arguments = {"in_features": draw.integer(13, 20), "out_features": 499, "bias": False}
-        yield Case("fresh, without a bias", arguments=arguments, x=None, state={})
+        yield self.fresh(draw, "fresh from the constructor", H_in=draw.integer(5, 12))
+        yield self.fresh(draw, "fresh, without a bias", H_in=draw.integer(13, 20), bias=False)
 
     def case(
         self, draw: Draw, label: str, *N: int, dtype: torch.dtype = torch.float64, **options: bool
     ) -> Case:
         H_in, H_out = draw.primes(2)
+        arguments, state = self.layer(draw, H_in, H_out, dtype, **options)
+        return Case(label, arguments=arguments, state=state, x=draw.normal(*N, H_in, dtype=dtype))
+
+    def fresh(self, draw: Draw, label: str, H_in: int, **options: bool) -> Case:
+        """Make a case that has no input, and looks at what a new layer begins with."""
+        H_out = 499
+        arguments, state = self.layer(draw, H_in, H_out, torch.float64, **options)
+        return Case(label, arguments=arguments, state=state, H_in=H_in, H_out=H_out)
+
+    def layer(self, draw: Draw, H_in: int, H_out: int, dtype: torch.dtype, **options: bool):
+        """Draw the arguments of a constructor, and what the layer should hold."""
         state = {"weight": draw.normal(H_out, H_in, dtype=dtype)}
         if options.get("bias", True):
             state["bias"] = draw.normal(H_out, dtype=dtype)
-        arguments = {"in_features": H_in, "out_features": H_out, **options}
-        return Case(label, arguments=arguments, x=draw.normal(*N, H_in, dtype=dtype), state=state)
+        return {"in_features": H_in, "out_features": H_out, **options}, state
 
     def build(self, student, case: Case):
         # Two of them, to see whether they begin with different numbers.
         return [student(**case.arguments) for _ in range(2)]
 
     def call(self, built, case: Case):
-        parameters = registered(built[0])
-        answer = {"parameters": parameters}
-        if case.x is None:
+        own, wanted = registered(built[0]), shapes(case.state)
+        answer = compared(own, wanted)
+        if "x" not in case:
             for name in ("weight", "bias"):
                 values = [getattr(module, name, None) for module in built]
                 if all(isinstance(value, torch.Tensor) for value in values):
-                    answer[name] = torch.cat([value.detach().flatten() for value in values])
+                    drawn = [value.detach().flatten() for value in values]
+                    answer[f"first {name}"] = torch.cat(drawn)
             return answer
         inputs = {"x": case.x, **case.state}
         leaves = {name: value.detach().clone().requires_grad_() for name, value in inputs.items()}
         answer["output"] = case.x.new_zeros(*case.x.shape[:-1], case.arguments["out_features"])
         found = dict.fromkeys(leaves)
-        if parameters == listed(case.state):
+        if own == wanted:
             x = leaves["x"].clone()
             state = {name: leaves[name] for name in case.state}
             output = answer["output"] = functional_call(built[0], state, (x,))
@@ -111,12 +135,12 @@ class LinearModule(Spec):
         return answer
 
     def interpret(self, outputs, case: Case):
-        if case.x is not None:
+        if "x" in case:
             return outputs
-        told = {"parameters": outputs["parameters"]}
-        for name in ("weight", "bias"):
-            told[f"the first {name}"] = self.law(outputs.get(name), case)
-        return told
+        first = {
+            f"the first {k}": self.law(outputs.get(f"first {k}"), case) for k in ("weight", "bias")
+        }
+        return {k: v for k, v in outputs.items() if not k.startswith("first ")} | first
 
     def law(self, values: object, case: Case) -> str:
         """Say how numbers are spread, by the distance between two distribution functions."""
@@ -129,18 +153,16 @@ class LinearModule(Spec):
         if len(drawn.unique()) < 0.9 * n:
             return "the same numbers again and again"
         places = torch.arange(1, n + 1, dtype=torch.float64) / n
-        H_in, H_out = case.arguments["in_features"], case.arguments["out_features"]
         bounds = {
-            "1/sqrt(H_in)": 1 / math.sqrt(H_in),
-            "1/H_in": 1 / H_in,
-            "1/sqrt(H_out)": 1 / math.sqrt(H_out),
+            "1/sqrt(H_in)": 1 / math.sqrt(case.H_in),
+            "1/H_in": 1 / case.H_in,
+            "1/sqrt(H_out)": 1 / math.sqrt(case.H_out),
             "1": 1.0,
         }
         laws = {}
         for name, bound in bounds.items():
             laws[f"uniform between -{name} and {name}"] = (drawn / bound + 1) / 2
             laws[f"uniform between 0 and {name}"] = drawn / bound
-        for name, bound in bounds.items():
             laws[f"normal, with the standard deviation {name}"] = torch.special.ndtr(drawn / bound)
         for name, expected in laws.items():
             inside = bool(((expected > -1e-6) & (expected < 1 + 1e-6)).all())
@@ -166,7 +188,7 @@ class LinearModule(Spec):
         return self.told(case, *built)
 
     @misconception(
-        "Your weight has the shape (H_in, H_out), as in y = xW + b on the slides; PyTorch stores "
+        "Your weight has the shape (H_in, H_out), as it is written in y = xW + b; PyTorch stores "
         "the transpose of that."
     )
     def weight_stored_transposed(self, case):
@@ -205,7 +227,7 @@ class LinearModule(Spec):
         "(*, H_in)."
     )
     def weight_not_transposed(self, case):
-        return self.reference(case) if case.x is None else case.x @ case.state["weight"]
+        return case.x @ case.state["weight"] if "x" in case else self.reference(case)
 
     @misconception(
         "The output is right, but no gradient reaches weight and bias: your forward takes them out "
@@ -278,8 +300,8 @@ class MLPModule(Spec):
     ) -> Case:
         batch, *sizes = draw.primes(count + 1, below=18)
         arguments = {"sizes": sizes, **options}
-        shapes = listed_shapes(self.torch_stack(arguments))
-        state = {name: draw.normal(*shape, dtype=dtype) for name, shape in shapes.items()}
+        wanted = registered(self.torch_stack(arguments))
+        state = {name: draw.normal(*shape, dtype=dtype) for name, shape in wanted.items()}
         x = draw.normal(N or batch, sizes[0], dtype=dtype)
         return Case(label, arguments=arguments, x=x, state=state)
 
@@ -294,12 +316,18 @@ class MLPModule(Spec):
         return student(**case.arguments)
 
     def call(self, built, case: Case):
-        parameters = registered(built)
-        if parameters == listed(case.state):
-            output = functional_call(built, dict(case.state), (case.x,))
-        else:
-            output = case.x.new_zeros(len(case.x), case.arguments["sizes"][-1])
-        return {"parameters": parameters, "output": output}
+        own, wanted = registered(built), shapes(case.state)
+        if own != wanted:
+            return self.with_parameters(case, own)
+        return {
+            **compared(own, wanted),
+            "output": functional_call(built, dict(case.state), (case.x,)),
+        }
+
+    def with_parameters(self, case: Case, own: Shapes):
+        """Answer for a module with other parameters, which does not run then."""
+        output = case.x.new_zeros(len(case.x), case.arguments["sizes"][-1])
+        return {**compared(own, shapes(case.state)), "output": output}
 
     def computed(self, case: Case, between: Callable, before=None, after=None):
         """Run torch's layers.
@@ -317,18 +345,18 @@ class MLPModule(Spec):
         network = nn.Sequential(*stack)
         names = [name for name, _ in network.named_parameters()]
         state = dict(zip(names, case.state.values(), strict=True))
+        wanted = shapes(case.state)
         output = functional_call(network, state, (case.x,))
-        return {"parameters": listed(case.state), "output": output}
+        return {**compared(wanted, wanted), "output": output}
 
     def reference(self, case: Case):
         return self.computed(case, lambda gap: nn.ReLU())
 
-    def with_parameters(self, case: Case, parameters: Mapping[str, torch.Tensor]):
-        """Answer for a module with other parameters, which does not run then."""
-        if listed(parameters) == listed(case.state):
-            return self.reference(case)
-        output = case.x.new_zeros(len(case.x), case.arguments["sizes"][-1])
-        return {"parameters": listed(parameters), "output": output}
+    def otherwise(self, case: Case, own: Shapes):
+        """Answer for a right module, except that it may have other parameters."""
+        return (
+            self.reference(case) if own == shapes(case.state) else self.with_parameters(case, own)
+        )
 
     @misconception(
         "The layers are in a plain Python list: the module does not look into it, so their "
@@ -346,20 +374,18 @@ class MLPModule(Spec):
             layers, number, parameter = name.split(".")
             return f"{layers}.{2 * int(number)}.{parameter}"
 
-        return self.with_parameters(case, {doubled(k): v for k, v in case.state.items()})
+        return self.otherwise(case, {doubled(k): v for k, v in shapes(case.state).items()})
 
     @misconception("The last linear layer is missing: n sizes make n - 1 layers.")
     def last_layer_missing(self, case):
         last = f"layers.{len(case.arguments['sizes']) - 2}."
-        kept = {k: v for k, v in case.state.items() if not k.startswith(last)}
-        return self.with_parameters(case, kept)
+        kept = {k: v for k, v in shapes(case.state).items() if not k.startswith(last)}
+        return self.otherwise(case, kept)
 
     @misconception("Your layers always have a bias; with bias=False none of them has one.")
     def bias_not_passed_on(self, case):
-        shapes = listed_shapes(self.torch_stack({"sizes": case.arguments["sizes"]}))
-        return self.with_parameters(
-            case, {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
-        )
+        arguments = {**case.arguments, "bias": True}
+        return self.otherwise(case, registered(self.torch_stack(arguments)))
 
     @misconception(
         "There is a ReLU after the last layer as well, so your network can never answer with a "
@@ -385,11 +411,6 @@ class MLPModule(Spec):
     @misconception("There is a ReLU after the first layer only; one belongs into every gap.")
     def relu_once(self, case):
         return self.computed(case, lambda gap: nn.Identity() if gap else nn.ReLU())
-
-
-def listed_shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
-    """List the shapes of a module's parameters by name."""
-    return {name: tuple(p.shape) for name, p in module.named_parameters()}
 
 
 class TiedAutoencoder(Spec):
@@ -432,15 +453,32 @@ class TiedAutoencoder(Spec):
         with torch.no_grad():
             encoder.weight.copy_(case.first["encoder.weight"])
             encoder.bias.copy_(case.first["encoder.bias"])
-        return student(encoder)
+        return student(encoder), encoder
 
     def call(self, built, case: Case):
-        parameters = registered(built)
-        output = torch.zeros_like(case.x)
-        if parameters == listed(case.state):
-            # The numbers that it was made with are replaced, as training would replace them.
-            output = functional_call(built, dict(case.state), (case.x,))
-        return {"parameters": parameters, "output": output}
+        module, encoder = built
+        own, wanted = registered(module), shapes(case.state)
+        if own != wanted:
+            return self.with_parameters(case, own)
+        begins_as_zeros = not bool(module.bias.any())
+        # The numbers that it was made with are replaced, as training would replace them.
+        output = functional_call(module, dict(case.state), (case.x,))
+        return self.told(case, output, begins_as_zeros, module.encoder is encoder)
+
+    def told(self, case: Case, output, begins_as_zeros: bool = True, given_encoder: bool = True):
+        """Put together what is compared."""
+        wanted = shapes(case.state)
+        return {
+            **compared(wanted, wanted),
+            "the first bias": "zeros" if begins_as_zeros else "not zeros",
+            "the encoder": "the given one" if given_encoder else "another one",
+            "output": output,
+        }
+
+    def with_parameters(self, case: Case, own: Shapes):
+        """Answer for a module with other parameters, which does not run then."""
+        told = self.told(case, torch.zeros_like(case.x))
+        return {**told, **compared(own, shapes(case.state))}
 
     def computed(self, case: Case, back: torch.Tensor, between=None, after=None):
         """Encode, and decode with a weight of its own, (H_in, H_code)."""
@@ -454,53 +492,60 @@ class TiedAutoencoder(Spec):
         )
         state = {"0.weight": weight, "0.bias": case.state["encoder.bias"]}
         state |= {"2.weight": back, "2.bias": case.state["bias"]}
-        output = functional_call(network, state, (case.x,))
-        return {"parameters": listed(case.state), "output": output}
+        return self.told(case, functional_call(network, state, (case.x,)))
 
     def reference(self, case: Case):
         return self.computed(case, case.state["encoder.weight"].T)
 
-    def with_parameters(self, case: Case, **changes: torch.Tensor | None):
-        """Answer for a module with other parameters, which does not run then."""
-        parameters = {k: v for k, v in {**case.state, **changes}.items() if v is not None}
-        return {"parameters": listed(parameters), "output": torch.zeros_like(case.x)}
-
     @misconception(
-        "Your decoder is a layer with a weight of its own; here both directions share a single one."
+        "The way back is a layer with a weight of its own; here both directions share a single one."
     )
     def decoder_of_its_own(self, case):
-        weight, bias = case.state["encoder.weight"].T, case.state["bias"]
-        more = {"decoder.weight": weight, "decoder.bias": bias, "bias": None}
-        return self.with_parameters(case, **more)
+        own = shapes(case.state)
+        own["decoder.weight"], own["decoder.bias"] = own["encoder.weight"][::-1], own.pop("bias")
+        return self.with_parameters(case, own)
 
     @misconception(
         "You made a second parameter out of the encoder's weight. They begin with the same "
         "numbers, but a copy is not shared: training will take them apart."
     )
     def copied_weight(self, case):
-        return self.with_parameters(case, weight=case.state["encoder.weight"].T)
+        own = shapes(case.state)
+        return self.with_parameters(case, {**own, "weight": own["encoder.weight"]})
 
-    @misconception(
-        "The decoder's bias is a plain tensor, which no optimiser will find among your parameters."
-    )
+    @misconception("The bias of the way back is a plain tensor, which no optimiser will find.")
     def bias_not_registered(self, case):
-        return self.with_parameters(case, bias=None)
+        own = shapes(case.state)
+        return self.with_parameters(case, {k: v for k, v in own.items() if k != "bias"})
+
+    @misconception("Your bias has the size of the code; it is added at the end, to H_in numbers.")
+    def bias_of_the_code(self, case):
+        own = shapes(case.state)
+        return self.with_parameters(case, {**own, "bias": own["encoder.bias"]})
+
+    @misconception("The bias of the way back begins with other numbers than zeros.")
+    def bias_begins_otherwise(self, case):
+        return {**self.reference(case), "the first bias": "not zeros"}
+
+    @misconception("Your module makes another encoder; the one it is given may be trained already.")
+    def encoder_made_anew(self, case):
+        return {**self.reference(case), "the encoder": "another one"}
 
     @misconception(
-        "Your decoder works with the weight as it was when the module was made. The encoder's "
-        "weight changes later, and the decoder has to notice."
+        "The way back works with the weight as it was when the module was made. Training changes "
+        "the encoder's weight later, and the way back has to follow."
     )
     def weight_of_yesterday(self, case):
         return self.computed(case, case.first["encoder.weight"].T.detach())
 
     @misconception(
-        "The output is right, but the decoder takes the weight out of autograd: a weight that is "
-        "used twice gets a gradient from both places."
+        "The output is right, but on the way back the weight is taken out of autograd: a weight "
+        "that is used twice gets a gradient from both places."
     )
     def decoder_detached(self, case):
         return self.computed(case, case.state["encoder.weight"].T.detach())
 
-    @misconception("The code goes to the decoder without a ReLU.")
+    @misconception("The code is used without a ReLU.")
     def no_relu(self, case):
         return self.computed(case, case.state["encoder.weight"].T, between=nn.Identity())
 
@@ -510,13 +555,39 @@ class TiedAutoencoder(Spec):
     def relu_on_output(self, case):
         return self.computed(case, case.state["encoder.weight"].T, after=nn.ReLU())
 
-    @misconception("The decoder's bias is registered, but it is never added.")
+    @misconception("The bias of the way back is registered, but it is never added.")
     def bias_not_added(self, case):
         state = {**case.state, "bias": torch.zeros_like(case.state["bias"])}
         return self.reference(case.with_(state=state))
 
 
 # ----------------------------------------------------------------------------------- the training
+
+
+class TorchSGD:
+    """torch.optim.SGD, by the function that does its step.
+
+    The class itself imports torch's compiler when it is first made, and that takes seconds.
+    """
+
+    def __init__(self, params, lr: float, **settings: float) -> None:
+        self.params = list(params)
+        self.lr = lr
+        self.settings = {"momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, **settings}
+        self.buffers: list[torch.Tensor | None] = [None] * len(self.params)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for p in self.params:
+            p.grad = None if set_to_none or p.grad is None else torch.zeros_like(p)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for k, p in enumerate(self.params):
+            if p.grad is not None:
+                buffer = [self.buffers[k]]
+                also = {"foreach": False, "nesterov": False, "maximize": False}
+                sgd([p], [p.grad], buffer, lr=self.lr, **self.settings, **also)
+                self.buffers[k] = buffer[0]
 
 
 class TrainOneEpoch(Spec):
@@ -570,7 +641,7 @@ class TrainOneEpoch(Spec):
         ).to(case.mask.dtype)
         model.load_state_dict(dict(case.state))
         model.train(case.training)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.5)
+        optimizer = TorchSGD(model.parameters(), lr=0.3, momentum=0.5)
         return model, nn.CrossEntropyLoss(), optimizer
 
     def call(self, student, case: Case):
@@ -583,7 +654,11 @@ class TrainOneEpoch(Spec):
     def seen(self, model: nn.Module, losses):
         """Put together what is compared."""
         recorded = False
-        if isinstance(losses, torch.Tensor):
+        if isinstance(losses, (list, tuple)):
+            losses = [torch.as_tensor(loss).detach().float() for loss in losses]
+        elif isinstance(losses, float):
+            losses = torch.tensor(losses)
+        elif isinstance(losses, torch.Tensor):
             # Whether they went through .item() and became float32 makes no difference.
             recorded, losses = losses.requires_grad, losses.float()
         return {
@@ -671,7 +746,7 @@ class TrainOneEpoch(Spec):
         return self.walk(case, training=case.training)
 
     @misconception(
-        "The losses are measured again after each step; wanted are those that the steps came from."
+        "The losses are measured again after each step; wanted are those from before the steps."
     )
     def losses_after_the_step(self, case):
         return self.walk(case, after=True)
@@ -681,6 +756,11 @@ class TrainOneEpoch(Spec):
     )
     def losses_keep_history(self, case):
         return {**self.reference(case), "losses with a history": True}
+
+    @misconception("The losses come in a list; wanted is a single tensor with all of them.")
+    def list_of_losses(self, case):
+        answer = self.reference(case)
+        return {**answer, "losses": list(answer["losses"])}
 
     @misconception("Only the loss of the last batch is returned; there is one for every batch.")
     def last_loss_only(self, case):
@@ -694,8 +774,12 @@ class TrainOneEpoch(Spec):
 
 
 def refuse(*_arguments: object, **_named: object) -> None:
-    """Stand in for the constructor of torch's optimisers while a student's is at work."""
-    raise RuntimeError("an optimiser is what this exercise asks you to write yourself.")
+    """Stand in for what makes torch's optimisers work while a student's is at work."""
+    raise RuntimeError("an optimiser is what this exercise asks you to write yourself")
+
+
+# What torch.optim.sgd.sgd calls, under whatever name it was imported itself.
+SGD_FUNCTIONS = ("_single_tensor_sgd", "_multi_tensor_sgd", "_fused_sgd")
 
 
 class SGDOptimizer(Spec):
@@ -743,57 +827,45 @@ class SGDOptimizer(Spec):
 
     def call(self, student, case: Case):
         parameters = [nn.Parameter(value.clone()) for value in case.params]
-        with patch.object(torch.optim.Optimizer, "__init__", refuse):
+        with (
+            patch.object(torch.optim.Optimizer, "__init__", refuse),
+            patch.multiple("torch.optim.sgd", **dict.fromkeys(SGD_FUNCTIONS, refuse)),
+        ):
             # An iterator, as net.parameters() is one.
             optimizer = student(iter(parameters), lr=case.lrs[0], **case.settings)
+            return self.steps(case, parameters, optimizer)
 
-            def set_lr(lr: float) -> None:
-                optimizer.lr = lr
-
-            return self.steps(case, parameters, optimizer, set_lr)
-
-    def steps(self, case: Case, parameters: list, optimizer, set_lr: Callable, tweak=None):
+    def steps(self, case: Case, parameters: list, optimizer, tweak: Callable | None = None):
         """Take all steps, and keep the parameters after each."""
         answer, kept = {}, True
         for t, (gradients, lr) in enumerate(zip(case.steps, case.lrs, strict=True)):
-            set_lr(lr)
+            optimizer.lr = lr
             for p, gradient in zip(parameters, gradients, strict=True):
                 if gradient is None or p.grad is None:
                     p.grad = None if gradient is None else gradient.clone()
                 else:
                     p.grad.copy_(gradient)  # In place, as backward changes what is there already.
             if tweak:
-                tweak(t)
+                tweak(optimizer, t)
             optimizer.step()
             for p, gradient in zip(parameters, gradients, strict=True):
                 kept &= gradient is None or (p.grad is not None and torch.equal(p.grad, gradient))
-            w, b = (p.detach().clone() for p in parameters)
-            answer[f"after step {t + 1}"] = {"w": w, "b": b}
+            weight, bias = (p.detach().clone() for p in parameters)
+            answer[f"after step {t + 1}"] = {"weight": weight, "bias": bias}
         return {**answer, "gradients left as they were": bool(kept)}
 
     def walk(self, case: Case, tweak: Callable | None = None, **settings: float):
-        """Let torch's optimiser take the steps.
+        """Let torch take the steps.
 
         Args:
             case: the case.
-            tweak: is called before each step, with the parameters, torch's optimiser and the number
-                of the step, counted from 0.
+            tweak: is called before each step, with the optimiser and the number of the step,
+                counted from 0.
             settings: replace those of the case.
         """
         parameters = [nn.Parameter(value.clone()) for value in case.params]
-        optimizer = torch.optim.SGD(
-            parameters, lr=1.0, foreach=False, **{**case.settings, **settings}
-        )
-        group = optimizer.param_groups[0]
-
-        def set_lr(lr: float) -> None:
-            group["lr"] = lr
-
-        def tweaked(t: int) -> None:
-            if tweak:
-                tweak(parameters, optimizer, t)
-
-        answer = self.steps(case, parameters, optimizer, set_lr, tweaked)
+        optimizer = TorchSGD(parameters, lr=1.0, **{**case.settings, **settings})
+        answer = self.steps(case, parameters, optimizer, tweak)
         return {**answer, "gradients left as they were": True}
 
     def reference(self, case: Case):
@@ -830,10 +902,23 @@ class SGDOptimizer(Spec):
     def first_step_dampened(self, case):
         return self.walk(case, self.begin_with_zeros)
 
-    def begin_with_zeros(self, parameters: list, optimizer, t: int) -> None:
-        """Give torch's optimiser buffers that begin as zeros."""
-        for p in parameters:
-            optimizer.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
+    def begin_with_zeros(self, optimizer, t: int) -> None:
+        """Let the buffers begin as zeros."""
+        if t == 0:
+            optimizer.buffers = [torch.zeros_like(p) for p in optimizer.params]
+
+    @misconception(
+        "Each parameter has a first step of its own: where the gradient comes late, the buffer "
+        "begins late, and as the whole gradient too."
+    )
+    def one_first_step_for_all(self, case):
+        def begin(optimizer, t):
+            if t > 0:
+                for k, p in enumerate(optimizer.params):
+                    if optimizer.buffers[k] is None:
+                        optimizer.buffers[k] = torch.zeros_like(p)
+
+        return self.walk(case, begin)
 
     @misconception("The dampening is left out: new gradients enter the buffer whole.")
     def dampening_left_out(self, case):
@@ -863,9 +948,9 @@ class SGDOptimizer(Spec):
     def lr_inside_the_buffer(self, case):
         decay = case.settings.get("weight_decay", 0.0)
 
-        def scale(parameters, optimizer, t):
-            optimizer.param_groups[0]["lr"] = 1.0
-            for p in parameters:
+        def scale(optimizer, t):
+            optimizer.lr = 1.0
+            for p in optimizer.params:
                 if p.grad is not None:
                     p.grad = case.lrs[t] * (p.grad + decay * p.detach())
 
@@ -879,10 +964,7 @@ class SGDOptimizer(Spec):
         "The sign of the weight decay is wrong: your weights are made larger, and not smaller."
     )
     def decay_with_wrong_sign(self, case):
-        def turn(parameters, optimizer, t):
-            optimizer.param_groups[0]["weight_decay"] = -case.settings.get("weight_decay", 0.0)
-
-        return self.walk(case, turn)
+        return self.walk(case, weight_decay=-case.settings.get("weight_decay", 0.0))
 
     @misconception(
         "The weight decay goes past the buffer, as in AdamW; in SGD it is a part of the gradient "
@@ -891,8 +973,8 @@ class SGDOptimizer(Spec):
     def decay_past_the_buffer(self, case):
         decay = case.settings.get("weight_decay", 0.0)
 
-        def shrink(parameters, optimizer, t):
-            for p in parameters:
+        def shrink(optimizer, t):
+            for p in optimizer.params:
                 if p.grad is not None:
                     with torch.no_grad():
                         p.mul_(1 - case.lrs[t] * decay)
@@ -904,13 +986,27 @@ class SGDOptimizer(Spec):
         "writes into your buffer."
     )
     def buffer_is_the_gradient(self, case):
-        def overwrite(parameters, optimizer, t):
+        def overwrite(optimizer, t):
             if t == 1 and not case.settings.get("weight_decay"):
-                for p in parameters:
-                    if "momentum_buffer" in optimizer.state[p]:
-                        optimizer.state[p]["momentum_buffer"].copy_(p.grad)
+                for k, p in enumerate(optimizer.params):
+                    if optimizer.buffers[k] is not None:
+                        optimizer.buffers[k] = p.grad.clone()
 
         return self.walk(case, overwrite)
+
+    @misconception(
+        "Your buffer stays what it was after the first step: each step has to leave the new one "
+        "for the next."
+    )
+    def buffer_not_kept(self, case):
+        first: dict[int, torch.Tensor] = {}
+
+        def restore(optimizer, t):
+            for k, buffer in enumerate(optimizer.buffers):
+                if buffer is not None:
+                    optimizer.buffers[k] = first.setdefault(k, buffer).clone()
+
+        return self.walk(case, restore)
 
     @misconception(
         "The steps are right, but your step writes into .grad, which is not yours: whoever called "
@@ -1041,10 +1137,8 @@ class DropoutModule(Spec):
         ratios = (output[kept] / x[kept]).double()
         if ratios.numel() == 0:
             return "nothing is kept"
-        for name, value in {"1": 1.0, "1 / (1 - p)": 1 / (1 - p), "1 / p": 1 / p}.items():
-            if torch.allclose(ratios, torch.full_like(ratios, value), rtol=1e-5):
-                return name
-        for name, value in {"1 - p": 1 - p, "p": p}.items():
+        factors = {"1": 1.0, "1 / (1 - p)": 1 / (1 - p), "1 / p": 1 / p, "1 - p": 1 - p, "p": p}
+        for name, value in factors.items():
             if torch.allclose(ratios, torch.full_like(ratios, value), rtol=1e-5):
                 return name
         return "another"

@@ -119,12 +119,29 @@ class RNNCell(Spec):
         zeros = torch.zeros_like(case.bias_ih)
         return self.reference(case.with_(bias_ih=zeros, bias_hh=zeros))
 
+    @misconception("bias_ih is added twice, and bias_hh is left out.")
+    def bias_ih_twice(self, case):
+        return self.reference(case.with_(bias_hh=case.bias_ih))
+
     @misconception(
         "weight_ih is multiplied without being transposed: it has the shape (H_out, H_in), and x "
         "has the shape (N, H_in)."
     )
     def weight_ih_not_transposed(self, case):
         return case.x @ case.weight_ih
+
+    @misconception(
+        "weight_ih stands to the left of x, as in the equation, which is about one column; here "
+        "the samples are the rows of x."
+    )
+    def weight_ih_first(self, case):
+        return case.weight_ih @ case.x
+
+    @misconception(
+        "weight_hh is multiplied with x; it belongs to h, and the matrix for x is weight_ih."
+    )
+    def weights_exchanged(self, case):
+        return case.x @ case.weight_hh.T
 
     @misconception(
         "weight_hh is multiplied without being transposed: it is square, so that no error gives "
@@ -221,10 +238,14 @@ class RNNSequence(Spec):
             state=draw_parameters(draw, H_in, H_out, "_l0", scale=0.5, **kind),
         )
 
+    def cell(self, case: Case):
+        """Make the function that does one step: h = cell(x_t, h)."""
+        parameters = [case.state[f"{name}_l0"] for name in PARAMETERS]
+        return lambda x, h: torch.rnn_tanh_cell(x, h, *parameters)
+
     def call(self, student, case: Case):
         # The cell is torch's, so that a mistake in rnn_cell is not punished a second time.
-        parameters = [case.state[f"{name}_l0"] for name in PARAMETERS]
-        return student(lambda x, h: torch.rnn_tanh_cell(x, h, *parameters), case.x, case.h_0)
+        return student(self.cell(case), case.x, case.h_0)
 
     def reference(self, case: Case):
         return run_layer(case.state, "l0", case.x, case.h_0)
@@ -241,6 +262,12 @@ class RNNSequence(Spec):
     @misconception("The sequence is read from its last step to its first.")
     def read_backwards(self, case):
         return self.reference(case.with_(x=case.x.flip(0)))
+
+    @misconception(
+        "Your steps go along the second axis of x, which is the batch; the time is the first axis."
+    )
+    def batch_read_as_time(self, case):
+        return self.cell(case)(case.x[:, 0], case.h_0)
 
     @misconception(
         "The states are stacked along the second axis, which gives (N, L, H_out); the time axis "
@@ -274,6 +301,22 @@ class RNNSequence(Spec):
     def collected_too_early(self, case):
         output, h_n = self.reference(case)
         return torch.cat([case.h_0.unsqueeze(0), output[:-1]]), h_n
+
+    @misconception(
+        "The output begins with h_0, so it is one step too long; it should begin with the state "
+        "after the first step."
+    )
+    def initial_state_collected(self, case):
+        output, h_n = self.reference(case)
+        return torch.cat([case.h_0.unsqueeze(0), output]), h_n
+
+    @misconception(
+        "Your h_n has an axis for the layers in front; here there is one layer, and h_n is "
+        "(N, H_out)."
+    )
+    def axis_for_layers(self, case):
+        output, h_n = self.reference(case)
+        return output, h_n.unsqueeze(0)
 
     @misconception("What you return as h_n is the initial state; it should be the last one.")
     def initial_state_returned(self, case):
@@ -389,8 +432,8 @@ class RNNLayers(Spec):
         return output, h_n.transpose(0, 1)
 
     @misconception(
-        "The states are joined along the batch; the layers are an axis of their own: "
-        "(num_layers, N, H_out)."
+        "The last states are joined along the batch, which gives (num_layers*N, H_out); the layers "
+        "are an axis of their own: (num_layers, N, H_out)."
     )
     def states_joined(self, case):
         output, h_n = self.reference(case)
@@ -664,6 +707,14 @@ class BidirectionalRNN(ModuleSpec):
     def states_side_by_side(self, case):
         output, h_n = self.reference(case)
         return output, torch.cat([*h_n], dim=1)
+
+    @misconception(
+        "The last states are joined along the batch, which gives (2*N, H_out); the directions are "
+        "an axis of their own: (2, N, H_out)."
+    )
+    def states_joined(self, case):
+        output, h_n = self.reference(case)
+        return output, h_n.flatten(0, 1)
 
     @misconception(
         "Both directions use the forward parameters: the backward ones are registered and never "
