@@ -307,14 +307,14 @@ class _Judge(Tree):
         """Tell whether a name put together at run time can only be an ordinary one."""
         words = rules.DANGEROUS | rules.HOMES | rules.CHECKED | rules.CHECKED_OF_TORCH
         if not isinstance(name, ast.Name):
-            return not can_be(name, words)
+            return not can_be(name, words, self.texts)
         items = self.is_looped(name, lambda loop: called(loop) == "items")
         mine = self.is_mine(base) and (items or self.method(base) == "__init__")
         known = self.assigned(name)
         return (
             (mine and how != "getattr")
-            or (bool(known) and not any(can_be(value, words) for value in known))
-            or self.is_looped(name, lambda loop: not can_yield(loop, words))
+            or (bool(known) and not any(can_be(value, words, self.texts) for value in known))
+            or self.is_looped(name, lambda loop: not can_yield(loop, words, self.texts))
         )
 
     # Statements

@@ -80,26 +80,30 @@ def text_of(node: ast.AST | None) -> str | None:
     return None if None in texts else "".join(text or "" for text in texts)
 
 
-def can_spell(node: ast.AST, words: Iterable[str]) -> bool:
+Known = Callable[[ast.AST], list[str]]
+"""Lists all texts that a part of a text can be; empty if that cannot be known."""
+
+
+def can_spell(node: ast.AST, words: Iterable[str], known: Known = lambda part: []) -> bool:
     """Tell whether a text that is put together, such as f"weight_{k}", can be one of the words."""
     parts: Sequence[ast.AST] = getattr(node, "values", [])
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         parts = [node.left, node.right]
-    texts = [text_of(part) for part in parts]
-    pattern = "".join(".*" if text is None else re.escape(text) for text in texts)
-    return not any(texts) or any(re.fullmatch(pattern, word) for word in words)
+    texts = [known(part) if (text := text_of(part)) is None else [text] for part in parts]
+    pattern = "".join(f"({'|'.join(map(re.escape, text))})" if text else ".*" for text in texts)
+    return not any(map(any, texts)) or any(re.fullmatch(pattern, word) for word in words)
 
 
-def can_be(node: ast.AST, words: Collection[str]) -> bool:
+def can_be(node: ast.AST, words: Collection[str], known: Known = lambda part: []) -> bool:
     """Tell whether a text may be a private name or one of the words, or cannot be known."""
     text = text_of(node)
-    return can_spell(node, words) if text is None else text.startswith("_") or text in words
+    return can_spell(node, words, known) if text is None else text.startswith("_") or text in words
 
 
-def can_yield(items: ast.expr, words: Collection[str]) -> bool:
+def can_yield(items: ast.expr, words: Collection[str], known: Known = lambda part: []) -> bool:
     """Tell whether a loop may go through private names or the words, or cannot be known."""
     firsts = [getattr(item, "elts", [item])[:1] for item in getattr(items, "elts", [])]
-    return not firsts or any(not first or can_be(first[0], words) for first in firsts)
+    return not firsts or any(not first or can_be(first[0], words, known) for first in firsts)
 
 
 class Tree:
@@ -170,6 +174,21 @@ class Tree:
             or name.id in getattr(node, "names", [])  # global and nonlocal
         ]
         return values if len(values) == len(stores) else []
+
+    def texts(self, part: ast.AST) -> list[str]:
+        """List all texts that a loop around a name gives it; empty if that cannot be known."""
+        name = part.value if isinstance(part, ast.FormattedValue) else part
+        if not isinstance(name, ast.Name) or getattr(part, "format_spec", None):
+            return []
+        found: list[str] = []
+
+        def fits(items: ast.expr) -> bool:
+            firsts = [getattr(each, "elts", [each])[:1] for each in getattr(items, "elts", [])]
+            texts = [text_of(first[0]) if first else None for first in firsts]
+            found.extend(text for text in texts if text is not None)
+            return bool(texts) and None not in texts
+
+        return found if self.is_looped(name, fits) else []
 
     def is_looped(self, name: ast.Name, fits: Callable[[ast.expr], bool]) -> bool:
         """Tell whether a name is the first that a fitting loop around it gives a value."""

@@ -17,6 +17,8 @@ __all__ = ["Names", "Opaque", "Tree", "describe", "leaf_kind", "leaves", "map_le
 Tree = Any
 """A nested value; an alias, because mypy cannot check so recursive a type usefully."""
 
+_SHORT = 24
+
 Names = Any
 """Nested tuples of strings that name the leaves of a tree: ``("output", ("h_n", "c_n"))``."""
 
@@ -95,7 +97,7 @@ def describe(tree: Tree) -> str:
 
     Returns:
         A text such as ``(tensor (2, 3), (tensor (1, 2, 3), None))``: the same in every language.
-        Numbers are written out.
+        Numbers and short texts are written out.
     """
     if isinstance(tree, Mapping):
         return "{" + ", ".join(f"{key}: {describe(item)}" for key, item in tree.items()) + "}"
@@ -108,7 +110,9 @@ def describe(tree: Tree) -> str:
         return f"tensor {shape_text(tree.shape)}"
     if isinstance(tree, Opaque):
         return tree.type_name
-    return str(tree) if leaf_kind(tree) == "number" else leaf_kind(tree)
+    kind = leaf_kind(tree)
+    short = kind == "number" or (kind == "text" and len(tree) <= _SHORT)
+    return repr(tree) if short else kind
 
 
 def shape_text(shape: tuple[int, ...] | torch.Size) -> str:

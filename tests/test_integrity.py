@@ -141,6 +141,11 @@ HELD = [
     "        getattr(self, n)",
     "class A:\n    def f(self, k):\n        n = f'weight_{k}'\n        n += k\n"
     "        getattr(self, n)",
+    "class A:\n    def f(self, k):\n        for n in ('f', 'w'):\n"
+    "            getattr(self, f'{n}_l{k}')",
+    "class A:\n    def f(self, k):\n        for n in ('w', k):\n"
+    "            getattr(self, f'{n}_l{k}')",
+    "class A:\n    def f(self, k, n):\n        getattr(self, f'{n}_l{k}')",
     "class A:\n    def f(self, n):\n        n = f'weight_{n}'\n        getattr(self, n)",
     "class A:\n    def f(self, k):\n        n = f'__{k}'\n        getattr(self, n)",
     "class A:\n    def f(self, k):\n        n = '__cl' + k\n        getattr(self, n)",
@@ -303,6 +308,9 @@ ORDINARY = [
     "    def set(self, k):\n        setattr(self, 'bias_' + k, 1)",
     "class A:\n    def __init__(self, **kwargs):\n        for k, v in kwargs.items():\n"
     "            setattr(self, k, v)",
+    "class A:\n    def f(self, k, end):\n        for n in ('weight_ih', 'weight_hh'):\n"
+    "            getattr(self, f'{n}_l{k}{end}')\n"
+    "        return [getattr(self, f'{n}_l{k}') for n in ['bias_ih', 'bias_hh']]",
     "class A:\n    def f(self, k, d):\n        end = '_reverse' if d else ''\n"
     "        name = f'weight_ih_l{k}{end}'\n        return getattr(self, name)",
     "class A:\n    def f(self, k):\n        for n in (f'weight_ih_l{k}', f'bias_l{k}'):\n"

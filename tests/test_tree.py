@@ -58,7 +58,7 @@ def test_leaf_kind(leaf: Any, kind: str) -> None:
     [
         ((torch.ones(2, 3), (torch.ones(1), None)), "(tensor (2, 3), (tensor (1,), None))"),
         ((torch.ones(()),), "(tensor (),)"),
-        ([1, "a"], "[1, text]"),
+        ([1, "a", "b" * 25], "[1, 'a', text]"),
         ({"a": Opaque("set")}, "{a: set}"),
     ],
 )

@@ -16,6 +16,20 @@ from autograder import Case, Draw, ModuleSpec, Rung, Spec, misconception, relayo
 # Whoever asks autograd for the gradient ends up in one of these, those in torch.func as well.
 AUTOGRAD = ("torch.autograd.grad", "torch.autograd.backward", "torch._VF._make_dual")
 
+# Each of these adds up exponentials and takes the logarithm, so that nothing is left to write.
+LOG_SUM_EXP = (
+    "torch.logsumexp",
+    "torch.logaddexp",
+    "torch.logaddexp2",
+    "torch.logcumsumexp",
+    "torch.log_softmax",
+    "torch.nn.functional.logsigmoid",
+    "torch.nn.functional.softplus",
+    "torch.nn.functional.soft_margin_loss",
+    "torch.nn.functional.cross_entropy",
+    "torch.nn.functional.binary_cross_entropy_with_logits",
+)
+
 Function = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -101,8 +115,8 @@ class FourSlopes(Spec):
         return tuple(function(case.x) for function in self.functions(case))
 
     @misconception(
-        "The slope of the sigmoid is computed from x as if x were the output already: the formula "
-        "with y is about the value of the sigmoid."
+        "In your slope of the sigmoid x itself is multiplied; the formula multiplies values of the "
+        "sigmoid."
     )
     def input_taken_for_output(self, case):
         _, tanh, leaky_relu, elu = self.reference(case)
@@ -182,7 +196,7 @@ class PReLU(ModuleSpec):
     points = 4
     returns = ("output", "the weight of a new module")
     gradients = ("inputs", "state")
-    forbids = ("torch.nn.PReLU", "torch.prelu", "torch.nn.functional.prelu")
+    forbids = ("torch.nn.PReLU", "torch.prelu", "torch._prelu_kernel")
     partial_credit = {Rung.GRADIENTS: 0.5, Rung.UNMODIFIED: 0.5}
 
     def cases(self, draw: Draw) -> Iterator[Case]:
@@ -219,27 +233,33 @@ class PReLU(ModuleSpec):
     def with_x(self, case: Case, x: torch.Tensor):
         return self.reference(case.with_(inputs=(x,)))
 
-    def multiple(self, case: Case, axis: int) -> torch.Tensor:
-        """Multiply x by the slopes, laid along an axis."""
-        (x,) = case.inputs
-        weight = case.state["weight"]
-        return weight.reshape([-1 if i == axis % x.dim() else 1 for i in range(x.dim())]) * x
+    def along(self, case: Case, axis: int) -> torch.Tensor:
+        """Lay the slopes along an axis of x."""
+        dims = case.inputs[0].dim()
+        return case.state["weight"].reshape([-1 if i == axis % dims else 1 for i in range(dims)])
 
-    def along(self, case: Case, axis: int):
-        """Lay the slopes along another axis than that of the channels."""
+    def with_slopes(self, case: Case, slopes: torch.Tensor):
+        """Multiply what is negative by slopes of any shape."""
         (x,) = case.inputs
-        return torch.where(x > 0, x, self.multiple(case, axis)), self.reference(case)[1]
+        return torch.where(x > 0, x, slopes * x), self.reference(case)[1]
 
     @misconception(
         "Your slopes lie along the last axis; the channels are the second axis, however many axes "
         "there are."
     )
     def along_last_axis(self, case):
-        return self.along(case, -1)
+        return self.with_slopes(case, self.along(case, -1))
 
     @misconception("Your slopes lie along the first axis; that is the batch.")
     def along_batch(self, case):
-        return self.along(case, 0)
+        return self.with_slopes(case, self.along(case, 0))
+
+    @misconception(
+        "Your slopes are laid out for images, which have two axes after the channels; there may be "
+        "any number of them, none included."
+    )
+    def images_only(self, case):
+        return self.with_slopes(case, case.state["weight"].reshape(1, -1, 1, 1))
 
     @misconception("The slope is on the wrong side: what is positive passes as it is.")
     def wrong_side(self, case):
@@ -260,7 +280,7 @@ class PReLU(ModuleSpec):
     )
     def larger_of_two(self, case):
         (x,) = case.inputs
-        return torch.maximum(x, self.multiple(case, 1)), self.reference(case)[1]
+        return torch.maximum(x, self.along(case, 1) * x), self.reference(case)[1]
 
     @misconception(
         "Your module computes with init, and never with its weight: what it learns has no effect."
@@ -283,9 +303,7 @@ class PReLU(ModuleSpec):
     def at_zero(self, case: Case, right: float, left: float):
         """Let shares of the slopes of both sides count at 0, and only there."""
         (x,) = case.inputs
-        weight = case.state["weight"].detach()
-        slopes = weight.reshape(-1, *[1] * (x.dim() - 2))
-        change = right + (left - 1) * slopes
+        change = right + (left - 1) * self.along(case, 1).detach()
         output, weight = self.reference(case)
         return output + torch.where(x == 0, x * change, torch.zeros_like(x)), weight
 
@@ -301,6 +319,13 @@ class PReLU(ModuleSpec):
     )
     def both_sides_at_zero(self, case):
         return self.at_zero(case, right=1, left=1)
+
+    @misconception(
+        "Exactly at 0 your function has half the slope of each side, since torch.maximum and "
+        "torch.minimum share the gradient between two equal numbers; torch takes the left slope."
+    )
+    def half_of_each_at_zero(self, case):
+        return self.at_zero(case, right=0.5, left=0.5)
 
     @misconception(
         "Exactly at 0 your function has no slope, since neither of its sides has one there; torch "
@@ -334,10 +359,13 @@ class GatedSlopes(Spec):
         N, H_in = draw.primes(2)
         for gate in ("sigmoid", "normal", "tanh"):
             yield Case(f"the {gate} gate", x=self.x(draw, N, H_in), gate=gate)
+            # Quotients of differences get lost among numbers as large as these.
+            x = extremes(draw, 1e12, N + 1, H_in)[1:]
+            yield Case(f"the {gate} gate, very large values", x=x, gate=gate)
         x = relayout(self.x(draw, H_in, N, dtype=torch.float32))
-        yield Case("float32 and not contiguous", x=x, gate="normal")
-        yield Case("a batch of one in float32", x=self.x(draw, 1, 5).float(), gate="tanh")
-        yield Case("large values", x=extremes(draw, 30.0, N, H_in)[1:], gate="tanh")
+        yield Case("the normal gate in float32, not contiguous", x=x, gate="normal")
+        x = self.x(draw, 1, H_in + 2, dtype=torch.float32)
+        yield Case("the tanh gate in float32, a batch of one", x=x, gate="tanh")
 
     def x(self, draw: Draw, *shape: int, **kind: object) -> torch.Tensor:
         x = both_signs(draw, *shape, **kind)
@@ -374,6 +402,14 @@ class GatedSlopes(Spec):
     def gate_slope_only(self, case):
         y, _, rest = self.parts(case)
         return y, rest
+
+    @misconception(
+        "Your slope is that of the gate alone; x times the gate is a product, and its slope has "
+        "two terms."
+    )
+    def slope_of_gate(self, case):
+        y, _, rest = self.parts(case)
+        return y, rest / case.x
 
     @misconception("In the product rule the slope of the gate is multiplied by x; here it is not.")
     def factor_missing(self, case):
@@ -449,6 +485,14 @@ class GatedSlopes(Spec):
         return self.approximated(case, lambda x: x + 0.044715 * x.detach() ** 3)
 
     @misconception(
+        "Under the tanh gate the factor 1/2 in front of the bracket has got lost on the way to the "
+        "slope."
+    )
+    def half_lost(self, case):
+        y, gate, rest = self.parts(case)
+        return y, gate + rest * (2 if case.gate == "tanh" else 1)
+
+    @misconception(
         "The chain rule is not complete: under the tanh gate, what stands inside the tanh has a "
         "slope of its own."
     )
@@ -474,14 +518,7 @@ class SoftplusThreshold(Spec):
     name = "softplus_threshold"
     points = 4
     gradients = ("x",)
-    forbids = (
-        "torch.nn.Softplus",
-        "torch.nn.functional.softplus",
-        "torch.nn.functional.logsigmoid",
-        "torch.nn.LogSigmoid",
-        "torch.logaddexp",
-        "torch.logsumexp",
-    )
+    forbids = LOG_SUM_EXP
     partial_credit = {Rung.GRADIENTS: 0.5, Rung.UNMODIFIED: 0.5}
     # Far on the left the right answer is tiny, and 0 is not close enough to it.
     tolerances = {torch.float64: (1e-7, 1e-30), torch.float32: (1e-4, 1e-30)}
@@ -493,13 +530,13 @@ class SoftplusThreshold(Spec):
         x.view(-1)[3:6] = torch.tensor([0.5, 0.75, 1.5])  # beta x is 1, 1.5 and 3
         yield Case("a low threshold", x=x, beta=2.0, threshold=1.0)
         x = extremes(draw, 1000.0, N, H_in)
-        x.view(-1)[3:5] = torch.tensor([4.5, -50.0])
+        x.view(-1)[3:6] = torch.tensor([4.5, 3.0, -50.0])  # beta x is 2.25, 1.5 and -25
         yield Case("large values", x=x, beta=0.5, threshold=2.0)
         x = extremes(draw, 100.0, N, H_in, dtype=torch.float32)
         yield Case("large values in float32", x=x)
         x = relayout(both_signs(draw, N, H_in, scale=3.0))
         x[0, 0] = 6.0
-        yield Case("not contiguous", x=x, beta=4.0, threshold=10.0)
+        yield Case("not contiguous", x=x, beta=4.0, threshold=30.0)
         yield Case("a single number", x=-30 - draw.uniform(), beta=1.0)
 
     def options(self, case: Case) -> tuple[float, float]:
@@ -509,11 +546,8 @@ class SoftplusThreshold(Spec):
         beta, threshold = self.options(case)
         return beta * case.x > threshold
 
-    def softplus(self, case: Case, *options: float) -> torch.Tensor:
-        return F.softplus(case.x, *options)
-
     def reference(self, case: Case):
-        return self.softplus(case, *self.options(case))
+        return F.softplus(case.x, *self.options(case))
 
     def unsafe(self, case: Case) -> torch.Tensor:
         """Compute the formula as it stands, whatever overflows."""
@@ -535,15 +569,15 @@ class SoftplusThreshold(Spec):
     @misconception("You compare x with the threshold; it is beta x that is compared.")
     def threshold_for_x(self, case):
         beta, threshold = self.options(case)
-        return self.softplus(case, beta, beta * threshold)
+        return F.softplus(case.x, beta, beta * threshold)
 
     @misconception("The threshold is always 20 in your code; it is an argument.")
     def threshold_fixed(self, case):
-        return self.softplus(case, self.options(case)[0], 20.0)
+        return F.softplus(case.x, self.options(case)[0], 20.0)
 
     @misconception("Your function ignores beta.")
     def beta_ignored(self, case):
-        return self.softplus(case, 1.0, self.options(case)[1])
+        return F.softplus(case.x, 1.0, self.options(case)[1])
 
     @misconception("The logarithm is not divided by beta.")
     def not_divided(self, case):
@@ -569,6 +603,15 @@ class SoftplusThreshold(Spec):
     def straight_too_early(self, case):
         beta, threshold = self.options(case)
         return torch.where(beta * case.x == threshold, case.x, self.reference(case))
+
+    @misconception(
+        "Where beta x is equal to the threshold, your gradient is only half of the right one: "
+        "torch.minimum and torch.maximum share it between two equal numbers."
+    )
+    def half_at_threshold(self, case):
+        beta, threshold = self.options(case)
+        right = self.reference(case)
+        return torch.where(beta * case.x == threshold, (right + right.detach()) / 2, right)
 
     @misconception(
         "Exactly at 0 the gradient is 0, because none of the pieces that you add has a slope there "
@@ -607,18 +650,13 @@ class StableSigmoids(Spec):
     returns = ("sigmoid", "log_sigmoid")
     gradients = ("x",)
     forbids = (
+        *LOG_SUM_EXP,
         "torch.sigmoid",
         "torch.special.expit",
         "torch.tanh",
         "torch.softmax",
-        "torch.log_softmax",
-        "torch.logsumexp",
-        "torch.logaddexp",
-        "torch.nn.functional.softmax",
-        "torch.nn.functional.log_softmax",
-        "torch.nn.functional.logsigmoid",
-        "torch.nn.functional.softplus",
         "torch.nn.functional.silu",
+        "torch.nn.functional.glu",
     )
     partial_credit = {Rung.GRADIENTS: 0.5, Rung.UNMODIFIED: 0.5}
 
@@ -634,12 +672,20 @@ class StableSigmoids(Spec):
         return torch.sigmoid(case.x), F.logsigmoid(case.x)
 
     @misconception(
-        "You take the logarithm of the finished sigmoid. Where that has become 0, its logarithm is "
-        "minus infinity; the true one is about x."
+        "For very negative x your log-sigmoid is minus infinity, since the number whose logarithm "
+        "you take has become 0 or infinite there. The true logarithm is about x."
     )
     def logarithm_too_late(self, case):
         sigmoid, _ = self.reference(case)
         return sigmoid, sigmoid.log()
+
+    @misconception(
+        "For large x your log-sigmoid is minus infinity, since the exponential whose logarithm you "
+        "take is infinite there. The true logarithm is almost 0."
+    )
+    def logarithm_of_infinity(self, case):
+        sigmoid, log_sigmoid = self.reference(case)
+        return sigmoid, log_sigmoid.masked_fill(case.x.exp().isinf(), -torch.inf)
 
     @misconception(
         "For large x the exponential is infinite, and so are both sides of your fraction: infinity "
@@ -684,7 +730,7 @@ class StableSigmoids(Spec):
         return sigmoid, at_zero(case.x, log_sigmoid, 1.0)
 
     @misconception(
-        "Exactly at 0 your log-sigmoid is level, because in torch none of its two parts has a "
+        "Exactly at 0 your log-sigmoid is level, because in torch neither of its two parts has a "
         "slope there. Its slope at 0 is 1/2."
     )
     def log_level_at_zero(self, case):
@@ -696,8 +742,23 @@ class StableSigmoids(Spec):
         "there."
     )
     def both_wrong_at_zero(self, case):
-        sigmoid, log_sigmoid = self.reference(case)
-        return at_zero(case.x, sigmoid, 0.0), at_zero(case.x, log_sigmoid, 1.0)
+        return self.sigmoid_level_at_zero(case)[0], self.log_too_steep_at_zero(case)[1]
+
+    @misconception(
+        "Your values are right, but both gradients have a fault. That of the sigmoid is NaN for "
+        "very negative x, where you divide 1 by infinity. That of the log-sigmoid is wrong exactly "
+        "at 0, where the absolute value has the slope 0 in torch."
+    )
+    def nan_on_the_left_and_corner(self, case):
+        return self.nan_on_the_left(case)[0], self.log_too_steep_at_zero(case)[1]
+
+    @misconception(
+        "Your values are right, but both gradients have a fault. That of the sigmoid is NaN, "
+        "because the backward pass goes through both sides of torch.where. That of the log-sigmoid "
+        "is wrong exactly at 0, where the absolute value has the slope 0 in torch."
+    )
+    def nan_from_other_side_and_corner(self, case):
+        return self.nan_from_other_side(case)[0], self.log_too_steep_at_zero(case)[1]
 
     @misconception(
         "The sign of the log-sigmoid is wrong: a logarithm of a probability is not positive."
@@ -723,18 +784,7 @@ class StableSoftmax(Spec):
     points = 4
     returns = ("softmax", "log_softmax")
     gradients = ("x",)
-    forbids = (
-        "torch.softmax",
-        "torch.log_softmax",
-        "torch.logsumexp",
-        "torch.logaddexp",
-        "torch.logcumsumexp",
-        "torch.nn.functional.softmax",
-        "torch.nn.functional.softmin",
-        "torch.nn.functional.log_softmax",
-        "torch.nn.functional.gumbel_softmax",
-        "torch.nn.functional.cross_entropy",
-    )
+    forbids = (*LOG_SUM_EXP, "torch.softmax", "torch.nn.functional.softmin")
     partial_credit = {Rung.GRADIENTS: 0.5, Rung.UNMODIFIED: 0.5}
 
     def cases(self, draw: Draw) -> Iterator[Case]:
@@ -794,7 +844,15 @@ class StableSoftmax(Spec):
         return softmax, softmax.log()
 
     @misconception(
-        "A maximum or a sum along dim has lost that axis, so that it no longer fits to x. It "
+        "Your logarithm is too large: you subtract the largest number under the exponentials, but "
+        "not in front of the logarithm."
+    )
+    def subtracted_once(self, case):
+        softmax, log_softmax = self.reference(case)
+        return softmax, log_softmax + case.x.amax(case.dim, keepdim=True)
+
+    @misconception(
+        "A maximum or a sum along dim has lost that axis, so that it no longer fits x. It "
         "should keep it, with the size 1."
     )
     def axis_lost(self, case):
@@ -822,7 +880,13 @@ class SoftmaxVJP(Spec):
 
     name = "softmax_vjp"
     points = 4
-    forbids = (*AUTOGRAD, "torch._softmax_backward_data", "torch._log_softmax_backward_data")
+    forbids = (
+        *AUTOGRAD,
+        "torch.softmax",
+        "torch.log_softmax",
+        "torch._softmax_backward_data",
+        "torch._log_softmax_backward_data",
+    )
     partial_credit = {Rung.UNMODIFIED: 0.5}
 
     def cases(self, draw: Draw) -> Iterator[Case]:
@@ -866,6 +930,13 @@ class SoftmaxVJP(Spec):
         own = case.y - case.y**2
         return case.grad_output * own
 
+    @misconception(
+        "The effect of a number on the output in its own place is counted twice: you add it to a "
+        "sum that contains it already."
+    )
+    def own_place_twice(self, case):
+        return self.reference(case) - case.grad_output * case.y**2
+
     @misconception("grad_output is ignored: your answer is what comes back when it is all ones.")
     def grad_output_ignored(self, case):
         return self.reference(case.with_(grad_output=torch.ones_like(case.y)))
@@ -893,7 +964,7 @@ class SoftmaxVJP(Spec):
         return self.linear(case, lambda step: (case.y * step).sum(case.dim, keepdim=True))
 
     @misconception(
-        "The sum is subtracted as it is; like the part before it, it belongs into a product with y."
+        "The sum is subtracted as it is; like the part before it, it has to be multiplied by y."
     )
     def sum_without_factor(self, case):
         return self.linear(case, lambda step: case.y * step.sum(case.dim, keepdim=True))
@@ -910,6 +981,6 @@ class SoftmaxVJP(Spec):
         case.y - case.y.sum(case.dim)  # This raises what the student's code does.
         return self.reference(case)
 
-    @misconception("The sign is wrong.")
+    @misconception("Your answer has the wrong sign; its size is right.")
     def wrong_sign(self, case):
         return -self.reference(case)

@@ -31,13 +31,13 @@ BAG = (
 AUTOGRAD = ("torch.autograd.grad", "torch.autograd.backward", "torch._VF._make_dual")
 
 
-def slope(output: object, weight: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Find what a table gets for a gradient if its output gets ``weights``; zeros if none."""
+def slope(output: object, weight: torch.Tensor, grad_output: torch.Tensor) -> torch.Tensor:
+    """Find the gradient of a table from that of what was looked up in it; zeros if none."""
     if not isinstance(output, torch.Tensor) or not output.requires_grad:
         return torch.zeros_like(weight)
-    if output.shape != weights.shape:
+    if output.shape != grad_output.shape:
         return torch.zeros_like(weight)
-    (found,) = torch.autograd.grad(output, [weight], weights, allow_unused=True)
+    (found,) = torch.autograd.grad(output, [weight], grad_output, allow_unused=True)
     return torch.zeros_like(weight) if found is None else found
 
 
@@ -80,7 +80,7 @@ class EncodeMessages(Spec):
                 words[0] = UNKNOWN[draw.integer(0, len(UNKNOWN))]
             if capitals and words:
                 words[-1] = words[-1].capitalize()
-            texts.append(space.join(words if space == " " else ["", *words, ""]))
+            texts.append(space.join(words if space == " " else ["", *words, "\n"]))
         return Case(label, texts=texts, vocab={word: i for i, word in enumerate(names)})
 
     def rows(self, case: Case) -> list[torch.Tensor]:
@@ -105,7 +105,7 @@ class EncodeMessages(Spec):
         return case.with_(texts=[" ".join(change(text.split())) for text in case.texts])
 
     @misconception(
-        "Words that the vocabulary lacks are left out; they should leave their mark as <unk>."
+        "Words that the vocabulary lacks are left out; each of them should become <unk>."
     )
     def unknown_left_out(self, case):
         known = self.with_words(case, lambda words: [w for w in words if w.lower() in case.vocab])
@@ -138,6 +138,13 @@ class EncodeMessages(Spec):
     def unknown_taken_for_one(self, case):
         return self.padded(case.with_(vocab={**case.vocab, "<unk>": 1}))
 
+    @misconception(
+        "You take it for granted that <pad> has the index 0 and <unk> the index 1; another "
+        "vocabulary may have them elsewhere."
+    )
+    def special_indices_fixed(self, case):
+        return self.padded(case.with_(vocab={**case.vocab, "<unk>": 1}), padding_value=0)
+
     @misconception("The padding comes before the words; it should come after them.")
     def padded_in_front(self, case):
         return self.padded(case, padding_side="left")
@@ -156,7 +163,7 @@ class EncodeMessages(Spec):
         "in an empty message; any amount of white space should count as one gap."
     )
     def empty_words(self, case):
-        texts = [" ".join(w or "<unk>" for w in text.split(" ")) for text in case.texts]
+        texts = [" ".join(w.strip() or "<unk>" for w in text.split(" ")) for text in case.texts]
         return self.reference(case.with_(texts=texts))
 
     @misconception(
@@ -504,6 +511,13 @@ class GradientByFrequency(Spec):
         return case.grad / found.clamp(min=1).unsqueeze(1).to(case.grad.dtype)
 
     @misconception(
+        "You divide a row anew at each place where its word occurs; it should be divided once."
+    )
+    def divided_at_each_place(self, case):
+        times = self.times(case)
+        return self.reference(case) * times / times**times
+
+    @misconception(
         "Every row is divided by how often the most frequent word occurs; each should be divided "
         "by the number of its own."
     )
@@ -600,6 +614,21 @@ class MaxNormLookup(Spec):
     )
     def table_left_alone(self, case):
         return F.embedding(case.idx, self.table(case)), case.weight, False
+
+    @misconception(
+        "No row is shortened, neither in the table nor in what you return. Perhaps you change a "
+        "copy: what a tensor of indices picks out of a table is one."
+    )
+    def nothing_shortened(self, case):
+        return F.embedding(case.idx, case.weight), case.weight, False
+
+    @misconception(
+        "No row is shortened where norm_type is infinity: there the formula with the powers cannot "
+        "be evaluated as it stands, and the norm is the largest absolute value."
+    )
+    def infinity_in_formula(self, case):
+        infinite = case.get("norm_type") == torch.inf
+        return self.nothing_shortened(case) if infinite else self.reference(case)
 
     @misconception(
         "All long rows of the table are shortened; those that are not looked up should stay as "
@@ -707,11 +736,10 @@ class MeanOfWords(Spec):
     def reference(self, case: Case) -> torch.Tensor:
         return self.bag(case, "mean")
 
-    def bag(self, case: Case, mode: str, padding_idx: int | None = -1) -> torch.Tensor:
+    def bag(self, case: Case, mode: str, **padding: int | None) -> torch.Tensor:
         """Reduce the words of each message; a padding_idx of None makes padding a word."""
-        if padding_idx == -1:
-            padding_idx = case.padding_idx
-        return F.embedding_bag(case.idx, case.weight, mode=mode, padding_idx=padding_idx)
+        options = {"padding_idx": case.padding_idx, **padding}
+        return F.embedding_bag(case.idx, case.weight, mode=mode, **options)
 
     def count(self, case: Case) -> torch.Tensor:
         """Count the words of each message, as (N, 1)."""
