@@ -3,7 +3,7 @@
 You may read all of this: it says how your answers are checked, not how to write them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,9 +13,10 @@ from torch.func import functional_call
 from autograder import Case, Draw, ModuleSpec, Rung, Spec, misconception
 
 LIMIT = 10_000  # No number in an answer may be larger: what is built of it has to stay small.
-LSTM_LIMIT = 64  # An LSTM is built in memory, so that it has to be smaller still.
+LSTM_LIMIT = 24  # An LSTM is built in memory, so it has to be smaller still.
 MOST_LAYERS = 30
 SHAPE = ("N", "C", "H", "W")
+OUT = ("N", "C_out", "H_out", "W_out")
 
 Shape = tuple[int, ...]
 
@@ -25,21 +26,19 @@ def shape_of(layer: nn.Module, *shape: int) -> Shape:
     return tuple(layer(torch.empty(shape, device="meta")).shape)
 
 
+def axes(name: str, count: int) -> tuple[str, ...]:
+    """Name the sizes of a shape, for messages."""
+    return tuple(f"{name}.shape[{axis}]" for axis in range(count))
+
+
 def both(value: Any) -> Any:
     """Write one number for rows and columns as the pair that torch makes of it."""
     return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
 
 
-def until(make: Callable[[], Any], fits: Callable[[Any], bool]) -> Any:
-    """Draw until what is drawn fits."""
-    while not fits(made := make()):
-        pass
-    return made
-
-
 # ------------------------------------------------------------------ reading answers
 
-PAIRS = ("kernel_size", "stride", "padding", "dilation", "output_padding", "output_size")
+PAIRS = ("kernel_size", "stride", "padding", "output_padding", "output_size")
 FLAGS = ("bidirectional", "batch_first")
 MAY_BE_ZERO = ("padding", "output_padding")
 
@@ -60,17 +59,20 @@ def whole(answer: Any) -> Any:
     if isinstance(answer, (tuple, list)):
         return tuple(whole(item) for item in answer)
     if isinstance(answer, float):
-        raise TypeError(f"{answer!r} is a float; sizes are whole numbers, so divide with // here.")
+        raise ValueError(
+            f"Your answer contains {answer!r}, a float; sizes and counts are whole numbers, so "
+            "divide with // here."
+        )
     return answer
 
 
 def number(name: str, value: Any) -> int:
     """Refuse a hyper-parameter that is no whole number, or out of bounds."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, and yours is {shown(value)}.")
+        raise ValueError(f"Your {name} must be a whole number, an int, and it is {shown(value)}.")
     low = 0 if name in MAY_BE_ZERO else 1
     if not low <= value <= LIMIT:
-        raise ValueError(f"{name} must be from {low} to {LIMIT}, and yours is {shown(value)}.")
+        raise ValueError(f"Your {name} must be from {low} to {LIMIT}, and it is {shown(value)}.")
     return value
 
 
@@ -78,11 +80,11 @@ def argument(name: str, value: Any) -> Any:
     """Refuse a value that a keyword argument cannot have."""
     if name in FLAGS:
         if not isinstance(value, bool):
-            raise TypeError(f"{name} must be True or False, and yours is {shown(value)}.")
+            raise ValueError(f"Your {name} must be True or False, and it is {shown(value)}.")
         return value
     if name in PAIRS and isinstance(value, (tuple, list)):
         if len(value) != 2:
-            raise ValueError(f"{name} must be one number, or two, and yours are {len(value)}.")
+            raise ValueError(f"Your {name} must be one number or a pair, and it has {len(value)}.")
         return tuple(number(name, item) for item in value)
     return number(name, value)
 
@@ -97,14 +99,16 @@ def keywords(answer: Any, needed: Sequence[str], optional: Sequence[str] = ()) -
     """
     if not isinstance(answer, Mapping):
         kind = shown(answer)
-        raise TypeError(f"A dict of keyword arguments is asked for, and what came is {kind}.")
+        raise ValueError(f"A dict of keyword arguments is wanted here, and yours is {kind}.")
     for name in answer:
         if name not in (*needed, *optional):
-            names = ", ".join((*needed, *optional))
-            raise ValueError(f"{shown(name)} may not be set here; the keys are {names}.")
+            names = ", ".join((*needed, *optional)) or "none"
+            raise ValueError(
+                f"Your dict has the key {shown(name)}; the keys that it may have are: {names}."
+            )
     for name in needed:
         if name not in answer:
-            raise ValueError(f"The dict has no {name}.")
+            raise ValueError(f"Your dict has no key {name!r}.")
     return {name: argument(name, value) for name, value in answer.items()}
 
 
@@ -112,7 +116,7 @@ def hold(arguments: Mapping[str, Any], **fixed: Any) -> None:
     """Refuse keyword arguments other than those that a question fixes."""
     for name, value in fixed.items():
         if both(arguments[name]) != both(value):
-            raise ValueError(f"{name} must be {value} here, and yours is {arguments[name]}.")
+            raise ValueError(f"Your {name} must be {value} here, and it is {arguments[name]}.")
 
 
 KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -123,8 +127,6 @@ KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "MaxPool2d": (("kernel_size",), ()),
     "ReLU": ((), ()),
-    "Flatten": ((), ()),
-    "Linear": (("in_features", "out_features"), ()),
 }
 """The layers of a description, with the keyword arguments that each must and may have."""
 
@@ -139,29 +141,46 @@ def description(answer: Any, names: Sequence[str]) -> Description:
         names: the classes that it may use.
     """
     if not isinstance(answer, (tuple, list)):
-        raise TypeError(f"A list of layers is asked for, and what came is {shown(answer)}.")
+        raise ValueError(f"A list of layers is wanted here, and yours is {shown(answer)}.")
     if len(answer) > MOST_LAYERS:
-        raise ValueError(f"A list has at most {MOST_LAYERS} layers here, and yours {len(answer)}.")
+        raise ValueError(f"Your list has {len(answer)} layers, and at most {MOST_LAYERS} may be.")
     found = []
     for place, item in enumerate(answer):
         if not isinstance(item, (tuple, list)) or len(item) != 2 or not isinstance(item[0], str):
-            raise TypeError(f"layer {place} is no pair of the name of a class and a dict.")
+            raise ValueError(f"Layer {place} is not a pair of the name of a class and a dict.")
         name, arguments = item
         if name not in names:
-            raise ValueError(f"layer {place}: the layers are {', '.join(names)}, not {name[:40]}.")
+            raise ValueError(
+                f"Layer {place} is called {name[:40]}; allowed are {', '.join(names)}."
+            )
         try:
             found.append((name, keywords(arguments, *KEYS[name])))
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"layer {place}, {name}: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"Layer {place}, {name}: {error}") from None
     return found
 
 
+def made_by(name: str, arguments: Mapping[str, Any], shape: Shape) -> Shape:
+    """Find the shape that a layer makes of a shape, on the device "meta".
+
+    That device lets some layers pass that others refuse, and refuses wrong channels in words that
+    do not name them, so both are looked at here.
+    """
+    channels = arguments.get("in_channels", shape[1])
+    if channels != shape[1]:
+        raise RuntimeError(f"in_channels is {channels}, and the input has {shape[1]} channels.")
+    added, strides = arguments.get("output_padding", 0), arguments.get("stride", 1)
+    if any(more >= stride for more, stride in zip(both(added), both(strides), strict=True)):
+        raise RuntimeError("output_padding must be smaller than the stride.")
+    where = {"device": "meta"} if "in_channels" in arguments else {}
+    return shape_of(getattr(nn, name)(**arguments, **where), *shape)
+
+
 def run(layers: Description, shape: Shape) -> Shape:
-    """Find the shape that layers make of a shape, on the device "meta"."""
+    """Find the shape that layers make of a shape, one after the other."""
     for place, (name, arguments) in enumerate(layers):
-        where = {"device": "meta"} if name in ("Conv2d", "ConvTranspose2d", "Linear") else {}
         try:
-            shape = shape_of(getattr(nn, name)(**arguments, **where), *shape)
+            shape = made_by(name, arguments, shape)
         except Exception as error:
             raise RuntimeError(f"layer {place}, {name}: {error}") from None
     return shape
@@ -173,7 +192,7 @@ def run(layers: Description, shape: Shape) -> Shape:
 class Predict(Spec):
     """A shape or a count, found by integer arithmetic in one expression."""
 
-    allows = ("min", "max")
+    allows = ("int", "len", "tuple")
 
     def interpret(self, outputs, case: Case):
         return whole(outputs)
@@ -184,20 +203,19 @@ class LinearOutput(Predict):
 
     name = "linear_output"
     points = 1
+    returns = axes("output", 4)
 
     def cases(self, draw: Draw) -> Iterator[Case]:
         sizes = draw.primes(5)
-        for label, axes in {"a single vector": 1, "a batch": 2, "a batch of sequences": 3}.items():
-            yield Case(label, shape=sizes[:axes], out_features=sizes[4])
+        for label, count in {"a single vector": 1, "a batch": 2, "a batch of sequences": 3}.items():
+            yield Case(label, shape=sizes[:count], out_features=sizes[4])
         yield Case("four axes", shape=sizes[:4], out_features=sizes[4])
 
     def reference(self, case: Case) -> Shape:
         linear = nn.Linear(case.shape[-1], case.out_features)
         return tuple(linear(torch.zeros(case.shape)).shape)
 
-    @misconception(
-        "You gather all axes but the last one into one; Linear leaves them as many as they are."
-    )
+    @misconception("You merge all axes but the last one into one; Linear keeps every one of them.")
     def axes_gathered(self, case):
         return tuple(torch.zeros(self.reference(case)).reshape(-1, case.out_features).shape)
 
@@ -209,7 +227,7 @@ class LinearOutput(Predict):
     def features_appended(self, case):
         return (*case.shape, case.out_features)
 
-    @misconception("Only the first axis and the features are left; Linear drops no axis.")
+    @misconception("You keep the first axis and the features only; Linear drops no axis.")
     def axes_dropped(self, case):
         return (*case.shape[:-1][:1], case.out_features)
 
@@ -219,12 +237,13 @@ class EmbeddingOutput(Predict):
 
     name = "embedding_output"
     points = 1
+    returns = axes("output", 4)
 
     def cases(self, draw: Draw) -> Iterator[Case]:
         *sizes, V, features = draw.primes(5)
-        for label, axes in {"one sentence": 1, "a batch of sentences": 2, "three axes": 3}.items():
+        for label, count in {"one sentence": 1, "a batch of sentences": 2, "three axes": 3}.items():
             yield Case(
-                label, shape=tuple(sizes[:axes]), num_embeddings=V * 10, embedding_dim=features
+                label, shape=tuple(sizes[:count]), num_embeddings=V * 10, embedding_dim=features
             )
 
     def reference(self, case: Case) -> Shape:
@@ -239,8 +258,8 @@ class EmbeddingOutput(Predict):
         return (*case.shape[:-1], case.embedding_dim)
 
     @misconception(
-        "Your last axis has an entry for each word of the vocabulary. Such a vector of zeros and a "
-        "single one is what Embedding saves you from."
+        "Your last axis has an entry for each word of the vocabulary, as one-hot vectors have. The "
+        "vectors of Embedding have another length."
     )
     def one_hot(self, case):
         return (*case.shape, case.num_embeddings)
@@ -255,16 +274,16 @@ class FlattenOutputs(Predict):
 
     name = "flatten_outputs"
     points = 2
-    returns = ("Flatten()", "Flatten(2)", "Flatten(0, 2)")
+    returns = (axes("Flatten()", 2), axes("Flatten(2)", 3), axes("Flatten(0, 2)", 2))
 
     def cases(self, draw: Draw) -> Iterator[Case]:
         for label in ("a batch", "another batch"):
             yield Case(label, **dict(zip(SHAPE, draw.primes(4), strict=True)))
         yield Case("a batch of one", **dict(zip(SHAPE, (1, *draw.primes(3)), strict=True)))
 
-    def flattened(self, case: Case, *axes: tuple[int, ...]) -> tuple[Shape, ...]:
+    def flattened(self, case: Case, *ranges: tuple[int, ...]) -> tuple[Shape, ...]:
         shape = case.N, case.C, case.H, case.W
-        return tuple(shape_of(nn.Flatten(*pair), *shape) for pair in axes)
+        return tuple(shape_of(nn.Flatten(*pair), *shape) for pair in ranges)
 
     def reference(self, case: Case):
         return self.flattened(case, (), (2,), (0, 2))
@@ -293,7 +312,7 @@ class Conv2dOutput(Predict):
 
     name = "conv2d_output"
     points = 3
-    returns = SHAPE
+    returns = OUT
 
     def cases(self, draw: Draw) -> Iterator[Case]:
         yield self.case(draw, "only a kernel")
@@ -308,15 +327,13 @@ class Conv2dOutput(Predict):
         N, C, out_channels, kernel_size = draw.primes(4, below=8)
         options = {"stride": 1, "padding": 0, "dilation": 1, **settings}
 
-        def sizes() -> tuple[int, int]:
-            return draw.integer(25, 50), draw.integer(25, 50)
-
-        def fits(drawn: tuple[int, int]) -> bool:
+        def size(moves: int) -> int:
+            """Make room for so many moves of the window, and for a few pixels left over."""
             window = options["dilation"] * (kernel_size - 1) + 1
-            left = [(size + 2 * options["padding"] - window) % options["stride"] for size in drawn]
-            return abs(drawn[0] - drawn[1]) > 8 and all(left) is remainder
+            left = draw.integer(1, options["stride"]) if remainder else 0
+            return window - 2 * options["padding"] + moves * options["stride"] + left
 
-        H, W = until(sizes, fits)
+        H, W = size(draw.integer(12, 18)), size(draw.integer(22, 30))
         return Case(
             label,
             **dict(zip(SHAPE, (N, C, H, W), strict=True)),
@@ -346,22 +363,30 @@ class Conv2dOutput(Predict):
     def padded_on_one_side(self, case):
         return self.larger(case, -case.padding)
 
-    @misconception("The dilation is left out: it makes the window wider.")
+    @misconception("You leave out the dilation, which makes the window wider.")
     def dilation_ignored(self, case):
         return self.reference(case.with_(dilation=1))
 
     @misconception(
-        "You multiply the whole kernel by the dilation; count the gaps between its numbers instead."
+        "You multiply the whole kernel by the dilation; only the steps between its numbers grow."
     )
     def kernel_times_dilation(self, case):
         return self.larger(case, 1 - case.dilation)
+
+    @misconception("Your window is one pixel too small: you count the steps from pixel to pixel.")
+    def one_pixel_too_small(self, case):
+        return self.larger(case, 1)
+
+    @misconception("Your rows are right, but you count the columns from H as well.")
+    def columns_from_rows(self, case):
+        return self.reference(case.with_(W=case.H))
 
     @misconception("You count the moves of the window; the place where it starts counts as well.")
     def start_not_counted(self, case):
         N, C, H, W = self.reference(case)
         return N, C, H - 1, W - 1
 
-    @misconception("The stride is left out: the window moves by more than one pixel.")
+    @misconception("You leave out the stride: the window moves by more than one pixel.")
     def stride_ignored(self, case):
         return self.reference(case.with_(stride=1))
 
@@ -405,7 +430,7 @@ class ConvTranspose2dRows(Predict):
     def padding_on_one_side(self, case):
         return self.reference(case) + case.padding
 
-    @misconception("output_padding is left out.")
+    @misconception("You leave out output_padding.")
     def output_padding_ignored(self, case):
         return self.reference(case.with_(output_padding=0))
 
@@ -413,9 +438,19 @@ class ConvTranspose2dRows(Predict):
     def output_padding_twice(self, case):
         return self.reference(case) + case.output_padding
 
-    @misconception("The dilation is left out: it makes the window wider.")
+    @misconception("You leave out the dilation, which makes the window wider.")
     def dilation_left_out(self, case):
         return self.reference(case.with_(dilation=1))
+
+    @misconception(
+        "You multiply the whole kernel by the dilation; only the steps between its numbers grow."
+    )
+    def whole_kernel_dilated(self, case):
+        return self.reference(case) + case.dilation - 1
+
+    @misconception("Your window is one row too small: you count the steps from row to row.")
+    def one_row_too_small(self, case):
+        return self.reference(case) - 1
 
     @misconception("You count as for Conv2d; the transposed convolution makes maps larger.")
     def as_conv2d(self, case):
@@ -425,110 +460,12 @@ class ConvTranspose2dRows(Predict):
         )
 
 
-class CeilModeRows(Predict):
-    """The rows that nn.MaxPool2d makes with ceil_mode=True."""
-
-    name = "ceil_mode_rows"
-    points = 3
-
-    def cases(self, draw: Draw) -> Iterator[Case]:
-        yield self.case(
-            draw,
-            "nothing left over",
-            lambda c: self.floor(c) == self.naive(c) < self.starts(c) and c.padding > 0,
-        )
-        yield self.case(
-            draw,
-            "a window that sticks out",
-            lambda c: (
-                self.floor(c) < self.reference(c) == self.upper_padding_missing(c)
-                and self.padding_below_missing(c) != self.reference(c)
-            ),
-        )
-        yield self.case(draw, "no padding", lambda c: c.padding == 0 and self.sticks_out(c))
-        yield self.case(
-            draw,
-            "a window that would start right behind the last row",
-            lambda c: self.dropped(c) and (c.H + c.padding) % c.stride == 0 and c.padding > 0,
-        )
-        yield self.case(
-            draw,
-            "a window that starts on the last row",
-            lambda c: (
-                self.sticks_out(c)
-                and (self.reference(c) - 1) * c.stride == c.H + c.padding - 1
-                and c.padding > 0
-            ),
-        )
-        yield self.case(
-            draw, "a stride larger than the window", lambda c: c.stride > c.kernel_size + 1
-        )
-
-    def case(self, draw: Draw, label: str, fits: Callable[[Case], bool]) -> Case:
-        def make() -> Case:
-            kernel_size = draw.integer(2, 7)
-            return Case(
-                label,
-                H=draw.integer(10, 30),
-                kernel_size=kernel_size,
-                stride=draw.integer(2, 7),
-                padding=draw.integer(0, kernel_size // 2 + 1),
-            )
-
-        return until(make, fits)
-
-    def pooled(self, case: Case, rows: int, ceil_mode: bool) -> int:
-        pool = nn.MaxPool2d(case.kernel_size, case.stride, case.padding, ceil_mode=ceil_mode)
-        return shape_of(pool, 1, 1, rows, 50)[2]
-
-    def floor(self, case: Case) -> int:
-        return self.pooled(case, case.H, False)
-
-    def naive(self, case: Case) -> int:
-        return self.pooled(case, case.H + case.stride - 1, False)
-
-    def starts(self, case: Case) -> int:
-        """Count the windows that start before the end of the image."""
-        return self.floor(case.with_(H=case.H + case.padding, kernel_size=1, padding=0))
-
-    def sticks_out(self, case: Case) -> bool:
-        return self.floor(case) < self.reference(case)
-
-    def dropped(self, case: Case) -> bool:
-        return self.reference(case) < self.naive(case)
-
-    def reference(self, case: Case) -> int:
-        return self.pooled(case, case.H, True)
-
-    @misconception("You round down, as without ceil_mode.")
-    def rounded_down(self, case):
-        return self.floor(case)
-
-    @misconception(
-        "You count a last window that starts behind the image, in the padding below. Torch leaves "
-        "it out, because it would see no pixel."
-    )
-    def last_window_kept(self, case):
-        return self.naive(case)
-
-    @misconception(
-        "The padding above is missing where you decide whether the last window still starts inside."
-    )
-    def upper_padding_missing(self, case):
-        return min(self.naive(case), self.starts(case.with_(H=case.H - case.padding)))
-
-    @misconception("You count the padding on one side only.")
-    def padding_below_missing(self, case):
-        rows = case.H + case.stride - 1 - case.padding
-        return min(self.pooled(case, rows, False), self.reference(case))
-
-
 class LSTMOutputs(Predict):
     """The shapes that nn.LSTM returns: output and h_n."""
 
     name = "lstm_outputs"
     points = 3
-    returns = ("output", "h_n")
+    returns = (axes("output", 3), axes("h_n", 3))
 
     def cases(self, draw: Draw) -> Iterator[Case]:
         for label, options in {
@@ -559,7 +496,11 @@ class LSTMOutputs(Predict):
     def batch_first_ignored(self, case):
         return self.reference(case.with_(batch_first=False))
 
-    @misconception("Your output has one direction; torch puts both beside each other.")
+    @misconception("Your output always has the batch first; that depends on batch_first.")
+    def batch_always_in_front(self, case):
+        return self.reference(case.with_(batch_first=True))
+
+    @misconception("Your output has the features of one direction; torch puts both side by side.")
     def one_direction_in_output(self, case):
         return self.reference(case.with_(bidirectional=False))[0], self.reference(case)[1]
 
@@ -608,7 +549,7 @@ class Conv2dParameterCount(Predict):
     def reference(self, case: Case) -> int:
         return sum(each.numel() for each in nn.Conv2d(**case, device="meta").parameters())
 
-    @misconception("The biases are left out.")
+    @misconception("You leave out the biases.")
     def biases_left_out(self, case):
         return self.reference(case.with_(bias=False))
 
@@ -625,10 +566,18 @@ class Conv2dParameterCount(Predict):
         return self.reference(case.with_(bias=False)) + case.in_channels * case.bias
 
     @misconception(
-        "The groups are left out: with them a kernel sees only some of the channels that go in."
+        "You leave out the groups: with them a kernel sees only some of the channels that go in."
     )
     def groups_ignored(self, case):
         return self.reference(case.with_(groups=1))
+
+    @misconception("You count the kernels of one group only; each group has its own.")
+    def one_group(self, case):
+        return self.reference(case) // case.groups
+
+    @misconception("You take the kernel for square; it has columns, too.")
+    def square_kernel(self, case):
+        return self.reference(case.with_(kernel_size=(case.kernel_size[0],) * 2))
 
     @misconception("Your kernels are flat; each is as deep as the channels that it sees.")
     def flat_kernels(self, case):
@@ -670,7 +619,7 @@ class LSTMParameterCount(Predict):
     def one_bias_for_a_gate(self, case):
         return sum(count for name, count in self.counts(case).items() if "bias_hh" not in name)
 
-    @misconception("The biases are left out.")
+    @misconception("You leave out the biases.")
     def no_biases(self, case):
         return sum(count for name, count in self.counts(case).items() if "bias" not in name)
 
@@ -682,15 +631,17 @@ class LSTMParameterCount(Predict):
     def as_for_gru(self, case):
         return sum(value.numel() for value in nn.GRU(**case, device="meta").parameters())
 
-    @misconception("All your layers are fed the input; the upper ones are fed what the lower make.")
+    @misconception(
+        "You feed the input to all layers; the upper ones are fed the output of the layer below."
+    )
     def all_layers_fed_the_input(self, case):
         return case.num_layers * self.reference(case.with_(num_layers=1))
 
-    @misconception("Your upper layers see one direction; they are fed both.")
+    @misconception("You feed one direction to the upper layers; they are fed both.")
     def upper_layers_see_one_direction(self, case):
         return (1 + case.bidirectional) * self.reference(case.with_(bidirectional=False))
 
-    @misconception("The second direction is left out: it has parameters of its own.")
+    @misconception("You leave out the second direction, which has parameters of its own.")
     def one_direction(self, case):
         return self.reference(case.with_(bidirectional=False))
 
@@ -711,13 +662,20 @@ class CNNFeatures(Predict):
             yield Case(label, H=4 * draw.integer(5, 8) + rows, W=4 * draw.integer(9, 12) + columns)
 
     def made(
-        self, case: Case, *, first: int = 1, second: int = 0, channels: int = 16, **pooling: bool
+        self,
+        case: Case,
+        *,
+        first: int = 1,
+        second: int = 0,
+        channels: int = 16,
+        last: int = 2,
+        **pooling: bool,
     ) -> int:
         layers = nn.Sequential(
             nn.Conv2d(3, 8, kernel_size=5, padding=first, device="meta"),
             nn.MaxPool2d(2, **pooling),
             nn.Conv2d(8, channels, kernel_size=3, padding=second, device="meta"),
-            nn.MaxPool2d(2, **pooling),
+            nn.MaxPool2d(last, **pooling),
             nn.Flatten(),
         )
         return shape_of(layers, 1, 3, case.H, case.W)[1]
@@ -747,7 +705,15 @@ class CNNFeatures(Predict):
     def second_keeps_the_size(self, case):
         return self.made(case, second=1)
 
-    @misconception("The padding of the first convolution is left out.")
+    @misconception("You leave out the second pooling.")
+    def one_pooling(self, case):
+        return self.made(case, last=1)
+
+    @misconception("You take the images for square; W counts as well.")
+    def square_images(self, case):
+        return self.made(case.with_(W=case.H))
+
+    @misconception("You leave out the padding of the first convolution.")
     def padding_left_out(self, case):
         return self.made(case, first=0)
 
@@ -760,21 +726,24 @@ class ConvBetween(Spec):
 
     name = "conv_between"
     points = 3
-    returns = SHAPE
+    returns = OUT
     keys = ("in_channels", "out_channels", "kernel_size", "stride")
 
     def cases(self, draw: Draw) -> Iterator[Case]:
         yield Case(
             "the slides' layer", shape_in=(10, 3, 64, 64), shape_out=(10, 64, 21, 21), kernel_size=3
         )
-        yield self.case(draw, "a large kernel", kernel_size=7, rows=(2, 4, 0), columns=(3, 5, 0))
-        yield self.case(draw, "long strides", kernel_size=3, rows=(5, 4, 0), columns=(4, 3, 0))
-        yield self.case(draw, "pixels left over", kernel_size=4, rows=(3, 6, 2), columns=(2, 5, 1))
+        yield self.case(draw, "a large kernel", 7, (2, 4, 0), (3, 5, 0))
+        long, short = draw.integer(5, 8), draw.integer(2, 5)
+        rows, columns = draw.integer(3, 7), draw.integer(3, 7)
+        yield self.case(draw, "a long and a short stride", 3, (long, rows, 0), (short, columns, 0))
+        yield self.case(draw, "pixels left over", 4, (short, columns, 1), (long, rows, long - 1))
 
-    def case(self, draw: Draw, label: str, kernel_size: int, **axes: tuple[int, int, int]) -> Case:
+    def case(self, draw: Draw, label: str, kernel_size: int, *plan: tuple[int, int, int]) -> Case:
+        """Make a case of the stride, the moves and the pixels left over of rows and columns."""
         N, before, after = draw.primes(3)
-        sizes_in = [kernel_size + stride * moves + left for stride, moves, left in axes.values()]
-        sizes_out = [moves + 1 for _, moves, _ in axes.values()]
+        sizes_in = [kernel_size + stride * moves + left for stride, moves, left in plan]
+        sizes_out = [moves + 1 for _, moves, _ in plan]
         return Case(
             label,
             shape_in=(N, before, *sizes_in),
@@ -785,24 +754,24 @@ class ConvBetween(Spec):
     def interpret(self, outputs, case: Case) -> Shape:
         chosen = keywords(outputs, self.keys[:3], self.keys[3:])
         hold(chosen, kernel_size=case.kernel_size)
-        return shape_of(nn.Conv2d(**chosen, device="meta"), *case.shape_in)
+        return made_by("Conv2d", chosen, case.shape_in)
 
     def reference(self, case: Case) -> Shape:
         return case.shape_out
 
-    def strided(self, case: Case, *stride: int, before: int | None = None) -> Shape:
+    def strided(self, case: Case, *stride: int) -> Shape:
         """Find what a convolution with such a stride makes."""
-        sizes = {"in_channels": before or case.shape_in[1], "out_channels": case.shape_out[1]}
-        conv = nn.Conv2d(**sizes, kernel_size=case.kernel_size, stride=stride, device="meta")
-        return shape_of(conv, *case.shape_in)
+        sizes = {"in_channels": case.shape_in[1], "out_channels": case.shape_out[1]}
+        settings = {"kernel_size": case.kernel_size, "stride": stride}
+        return made_by("Conv2d", sizes | settings, case.shape_in)
 
     def strides(self, case: Case, used: int, count: int) -> list[int]:
         pairs = zip(case.shape_in[2:], case.shape_out[2:], strict=True)
         return [(size - used) // (windows - count) for size, windows in pairs]
 
     @misconception(
-        "Your stride is the ratio of the two sizes; but the first window takes kernel_size pixels "
-        "without a stride."
+        "Your stride is the ratio of the two sizes. But the first window takes kernel_size pixels, "
+        "and no stride."
     )
     def ratio_of_sizes(self, case):
         return self.strided(case, *self.strides(case, 0, 0))
@@ -811,7 +780,9 @@ class ConvBetween(Spec):
     def stride_for_each_window(self, case):
         return self.strided(case, *self.strides(case, case.kernel_size, 0))
 
-    @misconception("Your stride follows from the whole size; take the first window off before.")
+    @misconception(
+        "You divide the whole size among the strides; the first window takes a part of it."
+    )
     def first_window_not_taken_off(self, case):
         return self.strided(case, *self.strides(case, 0, 1))
 
@@ -822,30 +793,20 @@ class ConvBetween(Spec):
 
     @misconception("The stride is missing, so that the window moves by one pixel.")
     def stride_missing(self, case):
-        return self.strided(case, 1)
+        return self.strided(case, 1, 1)
+
+    @misconception("You use the stride of the rows for the columns as well.")
+    def rows_stride_for_columns(self, case):
+        stride, _ = self.strides(case, case.kernel_size, 1)
+        return self.strided(case, stride, stride)
 
 
-class OneConv(Spec):
-    """A convolution with some of its settings fixed, on images whose size is not told."""
-
-    returns = ("H", "W")
-
-    def made(self, case: Case, **settings: Any) -> Shape:
-        return shape_of(nn.Conv2d(1, 1, **settings, device="meta"), 1, 1, *case.image)[2:]
-
-    def settings(self, case: Case) -> dict[str, int]:
-        """Name the settings that the question fixes."""
-        return {name: case[name] for name in case if name != "image"}
-
-    def call(self, student, case: Case):
-        return student(**self.settings(case))
-
-
-class HalvingConv(OneConv):
+class HalvingConv(Spec):
     """A Conv2d with stride 2 that halves even sizes exactly, for any kernel."""
 
     name = "halving_conv"
     points = 2
+    returns = OUT[2:]
 
     def cases(self, draw: Draw) -> Iterator[Case]:
         for label, kernel_size in {
@@ -858,16 +819,24 @@ class HalvingConv(OneConv):
             image = (2 * draw.integer(8, 15), 2 * draw.integer(16, 25))
             yield Case(label, image=image, kernel_size=kernel_size)
 
+    def call(self, student, case: Case):
+        return student(case.kernel_size)
+
     def interpret(self, outputs, case: Case) -> Shape:
         chosen = keywords(outputs, ("kernel_size", "stride"), ("padding",))
         hold(chosen, kernel_size=case.kernel_size, stride=2)
-        return self.made(case, **chosen)
+        return self.made(case, chosen)
+
+    def made(self, case: Case, settings: Mapping[str, Any]) -> Shape:
+        one = {"in_channels": 1, "out_channels": 1}
+        return made_by("Conv2d", {**one, **settings}, (1, 1, *case.image))[2:]
 
     def reference(self, case: Case) -> Shape:
         return case.image[0] // 2, case.image[1] // 2
 
     def padded(self, case: Case, padding: int) -> Shape:
-        return self.made(case, kernel_size=case.kernel_size, stride=2, padding=padding)
+        settings = {"kernel_size": case.kernel_size, "stride": 2, "padding": padding}
+        return self.made(case, settings)
 
     @misconception("The padding is missing: every kernel larger than 2 loses pixels at the border.")
     def not_padded(self, case):
@@ -879,60 +848,13 @@ class HalvingConv(OneConv):
     def half_the_kernel(self, case):
         return self.padded(case, case.kernel_size // 2)
 
-    @misconception("You put on one side what should be shared by two.")
+    @misconception("You pad each side with what both sides need together.")
     def all_on_one_side(self, case):
         return self.padded(case, case.kernel_size - 1)
 
     @misconception("Your padding is the same for all kernels; a larger kernel needs more of it.")
     def always_one(self, case):
         return self.padded(case, 1)
-
-
-class KeepingConv(OneConv):
-    """A Conv2d that keeps the size, for any kernel and dilation."""
-
-    name = "keeping_conv"
-    points = 2
-
-    def cases(self, draw: Draw) -> Iterator[Case]:
-        for label, kernel_size, dilation in (
-            ("a kernel of 3", 3, 1),
-            ("a kernel of 7", 7, 1),
-            ("a dilation of 3", 3, 3),
-            ("a kernel of 5, a dilation of 2", 5, 2),
-            ("an even kernel, an even dilation", 4, 2),
-        ):
-            image = (draw.integer(20, 30), draw.integer(31, 40))
-            yield Case(label, image=image, kernel_size=kernel_size, dilation=dilation)
-
-    def interpret(self, outputs, case: Case) -> Shape:
-        chosen = keywords(outputs, ("kernel_size", "dilation"), ("padding",))
-        hold(chosen, **self.settings(case))
-        return self.made(case, **chosen)
-
-    def reference(self, case: Case) -> Shape:
-        return case.image
-
-    def padded(self, case: Case, padding: int) -> Shape:
-        return self.made(case, padding=padding, **self.settings(case))
-
-    @misconception("The padding is missing, so that the image gets smaller.")
-    def padding_missing(self, case):
-        return self.padded(case, 0)
-
-    @misconception("Your padding does not depend on the dilation, which makes the window wider.")
-    def dilation_without_effect(self, case):
-        return self.padded(case, (case.kernel_size - 1) // 2)
-
-    @misconception(
-        "You take the window for kernel_size times dilation pixels wide; that is too wide."
-    )
-    def window_too_wide(self, case):
-        return self.padded(case, case.kernel_size * case.dilation // 2)
-
-    @misconception("You put on each side what should be shared by two.")
-    def both_sides_full(self, case):
-        return self.padded(case, case.dilation * (case.kernel_size - 1))
 
 
 class FixedHead(Spec):
@@ -943,9 +865,12 @@ class FixedHead(Spec):
     returns = ("N", "features")
 
     def cases(self, draw: Draw) -> Iterator[Case]:
-        for label, side in {"small maps": 2, "large maps": 7, "maps of one row": 4}.items():
+        for label, side, rows in (
+            ("two rows and two columns", 2, draw.integer(9, 20)),
+            ("more rows and columns", draw.integer(5, 9), draw.integer(9, 20)),
+            ("from maps with one row", 4, 1),
+        ):
             N, channels = draw.primes(2)
-            rows = 1 if "one" in label else draw.integer(9, 20)
             yield Case(
                 label,
                 maps=(N, channels, rows, draw.integer(20, 30)),
@@ -970,7 +895,7 @@ class FixedHead(Spec):
     def pooled(self, case: Case, side: int) -> Shape:
         return shape_of(nn.Sequential(nn.AdaptiveAvgPool2d(side), nn.Flatten()), *case.maps)
 
-    @misconception("You leave one number for each map; this Linear wants more of them.")
+    @misconception("You keep one number of each map; this Linear wants more of them.")
     def one_number_each(self, case):
         return self.pooled(case, 1)
 
@@ -984,7 +909,7 @@ class FixedHead(Spec):
     def channels_left_out(self, case):
         return self.pooled(case, int(case.in_features**0.5))
 
-    @misconception("You share the features between rows and columns by halving, not by a root.")
+    @misconception("You take half the number of pixels for the side of the square.")
     def halved_not_rooted(self, case):
         return self.pooled(case, case.in_features // case.channels // 2)
 
@@ -994,7 +919,7 @@ class Upsampling(Spec):
 
     name = "upsampling"
     points = 3
-    returns = ("H", "W")
+    returns = OUT[2:]
 
     def cases(self, draw: Draw) -> Iterator[Case]:
         for kernel_size, stride in ((2, 2), (3, 2), (4, 2), (5, 3), (6, 3), (7, 4), (9, 3)):
@@ -1008,21 +933,18 @@ class Upsampling(Spec):
     def interpret(self, outputs, case: Case) -> Shape:
         chosen = keywords(outputs, ("kernel_size", "stride"), ("padding", "output_padding"))
         hold(chosen, kernel_size=case.kernel_size, stride=case.stride)
-        # The device "meta" lets this pass, other devices do not.
-        if max(both(chosen.get("output_padding", 0))) >= case.stride:
-            raise ValueError("output_padding must be smaller than the stride.")
-        return self.made(case, **chosen)
+        return self.made(case, chosen)
 
-    def made(self, case: Case, **settings: Any) -> Shape:
-        layer = nn.ConvTranspose2d(1, 1, **settings, device="meta")
-        return shape_of(layer, 1, 1, *case.image)[2:]
+    def made(self, case: Case, settings: Mapping[str, Any]) -> Shape:
+        one = {"in_channels": 1, "out_channels": 1}
+        return made_by("ConvTranspose2d", {**one, **settings}, (1, 1, *case.image))[2:]
 
     def reference(self, case: Case) -> Shape:
         return case.image[0] * case.stride, case.image[1] * case.stride
 
     def padded(self, case: Case, padding: int) -> Shape:
-        settings = {"kernel_size": case.kernel_size, "stride": case.stride}
-        return self.made(case, **settings, padding=padding)
+        settings = {"kernel_size": case.kernel_size, "stride": case.stride, "padding": padding}
+        return self.made(case, settings)
 
     def off(self, case: Case, pixels: int) -> Shape:
         H, W = self.reference(case)
@@ -1050,7 +972,13 @@ class Upsampling(Spec):
     def one_too_many(self, case):
         return self.off(case, (case.kernel_size - case.stride) % 2)
 
-    @misconception("You cut off on each side what both sides together have too much.")
+    @misconception(
+        "When an odd number of pixels has to go, one is left over, and output_padding adds another."
+    )
+    def two_too_many(self, case):
+        return self.off(case, 2 * ((case.kernel_size - case.stride) % 2))
+
+    @misconception("You cut off on each side what should be cut off on both sides together.")
     def cut_off_twice(self, case):
         return self.padded(case, case.kernel_size - case.stride)
 
@@ -1060,7 +988,7 @@ class LSTMBetween(Spec):
 
     name = "lstm_between"
     points = 3
-    returns = ("output", "h_n")
+    returns = (axes("output", 3), axes("h_n", 3))
     keys = ("input_size", "hidden_size", "num_layers", "bidirectional", "batch_first")
 
     def cases(self, draw: Draw) -> Iterator[Case]:
@@ -1085,7 +1013,9 @@ class LSTMBetween(Spec):
         chosen = keywords(outputs, self.keys[:2], self.keys[2:])
         for name in self.keys[:3]:
             if chosen.get(name, 1) > LSTM_LIMIT:
-                raise ValueError(f"{name} is {chosen[name]}, and here it is at most {LSTM_LIMIT}.")
+                raise ValueError(
+                    f"Your {name} must be at most {LSTM_LIMIT} here, and it is {chosen[name]}."
+                )
         # Small enough to be built: on the device "meta" an LSTM is slow.
         output, (h_n, _) = nn.LSTM(**chosen)(torch.zeros(case.x))
         return tuple(output.shape), tuple(h_n.shape)
@@ -1102,6 +1032,16 @@ class LSTMBetween(Spec):
     def batch_always_first(self, case):
         layers, _, features = case.h_n
         return case.output, (layers, case.x[0], features)
+
+    @misconception("Your batch_first is True where it should be False, and the other way round.")
+    def batch_first_reversed(self, case):
+        layers, N, features = case.h_n
+        return case.output, (layers, case.x[0] + case.x[1] - N, features)
+
+    @misconception("Your LSTM always has one layer; h_n has rows for each layer.")
+    def always_one_layer(self, case):
+        _, N, features = case.h_n
+        return case.output, (case.output[2] // features, N, features)
 
     @misconception(
         "You take all rows of h_n for layers; with two directions each layer has two of them."
@@ -1136,7 +1076,7 @@ class StackBetween(Spec):
 
     name = "stack_between"
     points = 4
-    returns = SHAPE
+    returns = OUT
     names = ("Conv2d", "MaxPool2d", "ReLU")
 
     def cases(self, draw: Draw) -> Iterator[Case]:
@@ -1159,7 +1099,7 @@ class StackBetween(Spec):
             try:
                 self.rules(name, arguments)
             except ValueError as error:
-                raise ValueError(f"layer {place}, {name}: {error}") from None
+                raise ValueError(f"Layer {place}, {name}: {error}") from None
         return run(layers, case.shape_in)
 
     def rules(self, name: str, arguments: Mapping[str, Any]) -> None:
@@ -1169,11 +1109,11 @@ class StackBetween(Spec):
         if name == "Conv2d":
             hold(arguments, kernel_size=3)
             if max(both(arguments.get("stride", 1))) > 2:
-                raise ValueError("the stride must be 1 or 2.")
+                raise ValueError("Its stride must be 1 or 2.")
             if max(both(arguments.get("padding", 0))) > 1:
-                raise ValueError("the padding must be 0 or 1.")
+                raise ValueError("Its padding must be 0 or 1.")
             if arguments["out_channels"] > 2 * arguments["in_channels"]:
-                raise ValueError("the channels may at most be doubled.")
+                raise ValueError("Its out_channels may be at most twice its in_channels.")
 
     def reference(self, case: Case) -> Shape:
         return case.shape_out
@@ -1187,17 +1127,21 @@ class StackBetween(Spec):
         N, _, H, W = case.shape_in
         return N, channels, -(-H // 2**halvings), -(-W // 2**halvings)
 
-    @misconception("Your stack ends when the maps are small enough, before the channels are many.")
+    @misconception(
+        "Your stack ends when the maps are small enough, even if channels are still missing."
+    )
     def ends_with_the_halvings(self, case):
         halvings, _ = self.steps(case)
         channels = min(case.shape_in[1] * 2**halvings, case.shape_out[1])
         return self.sized(case, halvings, channels)
 
-    @misconception("Your stack ends when the channels are many, before the maps are small enough.")
+    @misconception(
+        "Your stack ends when it has enough channels, even if the maps are still too large."
+    )
     def ends_with_the_channels(self, case):
         return self.sized(case, min(self.steps(case)), case.shape_out[1])
 
-    @misconception("All your layers halve the maps, also those that are there for the channels.")
+    @misconception("All your layers halve the maps, also when the maps are small enough already.")
     def halves_too_often(self, case):
         return self.sized(case, max(self.steps(case)), case.shape_out[1])
 
@@ -1210,88 +1154,12 @@ class StackBetween(Spec):
 # ------------------------------------------------------------------ C. repairs
 
 
-class Repair(Spec):
-    """A description of a network in which one number is wrong."""
-
-    returns = SHAPE
-    broken: Description
-
-    def call(self, student, case: Case):
-        return student()
-
-    def interpret(self, outputs, case: Case) -> Shape:
-        layers = description(outputs, tuple(dict(self.broken)))
-        if [name for name, _ in layers] != [name for name, _ in self.broken]:
-            raise ValueError("The layers must stay those of the broken network, in their order.")
-        changed = 0
-        for place, ((name, new), (_, old)) in enumerate(zip(layers, self.broken, strict=True)):
-            if set(new) != set(old):
-                names = ", ".join(old) or "none"
-                raise ValueError(
-                    f"layer {place}, {name}: the keys must stay those that were: {names}."
-                )
-            changed += sum(both(new[key]) != both(old[key]) for key in old)
-        if changed > 1:
-            raise ValueError(f"One number may be changed, and you changed {changed}.")
-        return run(layers, case.images)
-
-    def changed(self, case: Case, place: int, **numbers: int) -> Shape:
-        """Find what the broken network makes after some other change."""
-        layers = [(name, dict(arguments)) for name, arguments in self.broken]
-        layers[place][1].update(numbers)
-        return run(layers, case.images)
-
-
-class RepairClassifier(Repair):
-    """A classifier that does not run: one number is wrong."""
-
-    name = "repair_classifier"
-    points = 2
-    returns = ("N", "classes")
-    broken = [
-        ("Conv2d", {"in_channels": 1, "out_channels": 8, "kernel_size": 5}),
-        ("ReLU", {}),
-        ("MaxPool2d", {"kernel_size": 2}),
-        ("Conv2d", {"in_channels": 8, "out_channels": 16, "kernel_size": 3}),
-        ("ReLU", {}),
-        ("MaxPool2d", {"kernel_size": 2}),
-        ("Flatten", {}),
-        ("Linear", {"in_features": 256, "out_features": 10}),
-    ]
-
-    def cases(self, draw: Draw) -> Iterator[Case]:
-        (N,) = draw.primes(1)
-        yield Case("digits", images=(N, 1, 28, 28))
-        yield Case("a batch of one", images=(1, 1, 28, 28))
-        yield Case("one row and one column more", images=(N, 1, 29, 29))
-
-    def reference(self, case: Case) -> Shape:
-        return case.images[0], 10
-
-    @misconception(
-        "You count as if both convolutions kept the size; without padding each of them loses rows."
-    )
-    def convolutions_keep_the_size(self, case):
-        return self.changed(case, 7, in_features=16 * 7 * 7)
-
-    @misconception("You counted up to the second convolution; a pooling comes after it.")
-    def last_pooling_forgotten(self, case):
-        return self.changed(case, 7, in_features=16 * 10 * 10)
-
-    @misconception("You counted the channels only; each of them is still a map.")
-    def channels_only(self, case):
-        return self.changed(case, 7, in_features=16)
-
-    @misconception("It is still the broken network.")
-    def still_broken(self, case):
-        return self.changed(case, 7)
-
-
-class RepairAutoencoder(Repair):
+class RepairAutoencoder(Spec):
     """An autoencoder whose images come back too small: one number is wrong."""
 
     name = "repair_autoencoder"
     points = 3
+    returns = OUT
     broken = [
         (
             "Conv2d",
@@ -1335,15 +1203,27 @@ class RepairAutoencoder(Repair):
         H, W = draw.integer(3, 7), draw.integer(8, 12)
         yield Case("wide images", images=(N, 1, 4 * H, 4 * W))
 
+    def call(self, student, case: Case):
+        return student()
+
     def interpret(self, outputs, case: Case) -> Shape:
-        made = super().interpret(outputs, case)
-        for name, arguments in outputs:
-            # The device "meta" lets this pass, other devices do not.
-            if max(both(arguments.get("output_padding", 0))) >= max(
-                both(arguments.get("stride", 1))
-            ):
-                raise ValueError(f"{name}: output_padding must be smaller than the stride.")
-        return made
+        layers = description(outputs, ("Conv2d", "ReLU", "ConvTranspose2d"))
+        if [name for name, _ in layers] != [name for name, _ in self.broken]:
+            raise ValueError("Your layers must be those of the broken network, in their order.")
+        changed = 0
+        for place, ((name, new), (_, old)) in enumerate(zip(layers, self.broken, strict=True)):
+            if set(new) != set(old):
+                raise ValueError(f"Layer {place}, {name}, must keep its keys: {', '.join(old)}.")
+            changed += sum(both(new[key]) != both(old[key]) for key in old)
+        if changed > 1:
+            raise ValueError(f"You changed {changed} numbers, and only one may be changed.")
+        return run(layers, case.images)
+
+    def changed(self, case: Case, place: int, **numbers: int) -> Shape:
+        """Find what the broken network makes after some other change."""
+        layers = [(name, dict(arguments)) for name, arguments in self.broken]
+        layers[place][1].update(numbers)
+        return run(layers, case.images)
 
     def reference(self, case: Case) -> Shape:
         return case.images
@@ -1359,8 +1239,8 @@ class RepairAutoencoder(Repair):
     def middle_enlarged(self, case):
         return self.changed(case, 2, padding=2)
 
-    @misconception("It is still the broken network.")
-    def nothing_repaired(self, case):
+    @misconception("You changed nothing: the images still come back too small.")
+    def nothing_changed(self, case):
         return self.changed(case, 6)
 
 
