@@ -40,7 +40,8 @@ test: $(STAMP) ## run every check and test
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest -n logical --maxprocesses 4 --dist loadfile
+	pytest -n logical --maxprocesses 4 --dist loadfile -m "not alone"
+	pytest -m alone
 
 # What `jupyter-book build` does, but with several pages at a time.
 book: $(STAMP) ## build the book into _build/html; a failing cell fails the build

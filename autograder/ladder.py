@@ -65,15 +65,22 @@ def climb(
     Returns:
         The first failure, or ``None`` if there is none.
     """
+    pairs: list[Pair] = []
+
+    def paired() -> list[Pair]:
+        if not pairs:  # Made once, and not before both have the same structure.
+            pairs.extend(_pairs(spec, answer, expected))
+        return pairs
+
     steps: dict[Rung, Callable[[], Finding | None]] = {
         Rung.EXISTS: lambda: _exists(answer),
         Rung.ALLOWED: lambda: _allowed(spec, answer),
         Rung.RUNS: lambda: _runs(answer, expected),
         Rung.PARAMETERS: lambda: _parameters(answer, parameters),
         Rung.STRUCTURE: lambda: _structure(spec, answer, expected),
-        Rung.SHAPE: lambda: _shape(spec, answer, expected),
-        Rung.DTYPE: lambda: _dtype(spec, answer, expected),
-        Rung.VALUES: lambda: _values(spec, answer, expected),
+        Rung.SHAPE: lambda: _shape(paired()),
+        Rung.DTYPE: lambda: _dtype(paired()),
+        Rung.VALUES: lambda: _values(spec, paired()),
         Rung.GRADIENTS: lambda: _gradients(spec, answer, expected),
         Rung.UNMODIFIED: lambda: _unmodified(answer),
     }
@@ -238,8 +245,8 @@ def _tensors(pairs: Sequence[Pair]) -> list[tuple[str, torch.Tensor, torch.Tenso
     return [pair for pair in pairs if isinstance(pair[2], torch.Tensor)]
 
 
-def _shape(spec: Spec, answer: Answer, expected: Answer) -> Finding | None:
-    for path, got, want in _tensors(_pairs(spec, answer, expected)):
+def _shape(pairs: Sequence[Pair]) -> Finding | None:
+    for path, got, want in _tensors(pairs):
         if got.shape != want.shape:
             reason = _("The shape of {path} is not right.").format(path=path)
             difference = Difference(path, shape_text(got.shape), shape_text(want.shape))
@@ -247,16 +254,16 @@ def _shape(spec: Spec, answer: Answer, expected: Answer) -> Finding | None:
     return None
 
 
-def _dtype(spec: Spec, answer: Answer, expected: Answer) -> Finding | None:
-    for path, got, want in _tensors(_pairs(spec, answer, expected)):
+def _dtype(pairs: Sequence[Pair]) -> Finding | None:
+    for path, got, want in _tensors(pairs):
         if got.dtype != want.dtype:
             reason = _("The dtype of {path} is not right.").format(path=path)
             return Finding(Rung.DTYPE, reason, Difference(path, str(got.dtype), str(want.dtype)))
     return None
 
 
-def _values(spec: Spec, answer: Answer, expected: Answer) -> Finding | None:
-    for path, got, want in _pairs(spec, answer, expected):
+def _values(spec: Spec, pairs: Sequence[Pair]) -> Finding | None:
+    for path, got, want in pairs:
         if not isinstance(want, torch.Tensor):
             if got != want:
                 reason = _("The value of {path} is not right.").format(path=path)

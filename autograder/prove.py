@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from .answer import Answer, play
-from .case import Case
+from .forbidden import Ban
 from .loader import load_specs
 from .notebooks import read_text_notebook, worked_notebook
-from .referee import exam, explanations, interpreted, judge
+from .referee import Exam, Player, exam, explanations, interpreted, judge
 from .spec import Misconception, Spec
 from .students import Student, objects_of, read_class
 from .verdict import Verdict
@@ -147,7 +147,10 @@ def outcome(verdict: Verdict) -> str:
 
 
 def _student(spec: Spec, obj: Any, student: Student, expected: str, seed: int) -> str:
-    verdict = judge(spec, seed, interpreted(spec, partial(play, spec, obj)), public=True)
+    held = exam(spec, seed)
+    with Ban(spec.forbids) as ban:  # Once for all cases, as when a class is graded.
+        answers = [play(spec, obj, case, ban) for case in held.cases]
+    verdict = judge(spec, seed, interpreted(spec, _said(held, answers)), public=True)
     if outcome(verdict) != expected:
         return f"the verdict is “{outcome(verdict)}”: {verdict.reason}"
     if student.name == "solved" and verdict.points != spec.points:
@@ -157,21 +160,25 @@ def _student(spec: Spec, obj: Any, student: Student, expected: str, seed: int) -
     return ""
 
 
+def _said(held: Exam, answers: list[Answer]) -> Player:
+    """Answer the cases of an exam with what has been answered already."""
+    # The exam draws its cases once, so that each is the very object that it holds.
+    found = {id(case): answer for case, answer in zip(held.cases, answers, strict=True)}
+    return lambda case: found[id(case)]
+
+
 def _misconception(spec: Spec, misconception: Misconception, seed: int) -> str:
     held = exam(spec, seed)
-
-    def player(case: Case) -> Answer:
-        # The exam draws its cases once, so that each is the very object that it holds.
-        index = next(i for i, one in enumerate(held.cases) if one is case)
-        answer = held.wrong(misconception, index, backward=True)
-        return replace(answer, parameters=spec.parameters(case))
-
-    verdict = judge(spec, seed, player, public=True)
+    answers = [
+        replace(held.wrong(misconception, index, backward=True), parameters=spec.parameters(case))
+        for index, case in enumerate(held.cases)
+    ]
+    verdict = judge(spec, seed, _said(held, answers), public=True)
     if verdict.passed:
         return "it passes"
     if verdict.misconception != misconception.name:
         return f"it is taken for “{outcome(verdict)}”: {verdict.reason}"
     assert verdict.rung is not None
-    fitting = explanations(held, [player(case) for case in held.cases], verdict.rung)
+    fitting = explanations(held, answers, verdict.rung)
     others = [other.name for other in fitting if other.name != misconception.name]
     return f"it cannot be told from “{others[0]}”" if others else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from .spec import Misconception, Spec
 from .tree import map_leaves
 from .verdict import Rung, Verdict
 
-__all__ = ["Exam", "exam", "explanations", "interpreted", "judge"]
+__all__ = ["Exam", "Player", "exam", "explanations", "interpreted", "judge"]
 
 Player = Callable[[Case], Answer]
 """Answers a case on the student's behalf: in this process, or at the far end of a wire."""
@@ -141,8 +141,7 @@ def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
     # The lowest rung first, as somebody who mends code would; then the smallest case.
     worst = min(failed, key=lambda i: (_finding(findings[i]).rung.height, cases[i].numel()))
     finding = _finding(findings[worst])
-    found = explanations(held, answers, finding.rung)
-    named = found[0] if found else None
+    named = next(explanations(held, answers, finding.rung), None)
     told = None if _says_all(finding, findings) else cases[worst]
     return Verdict(
         spec.name,
@@ -199,8 +198,8 @@ def _reference(spec: Spec, case: Case) -> Answer:
     return answer
 
 
-def explanations(held: Exam, answers: list[Answer], rung: Rung) -> list[Misconception]:
-    """Find the misconceptions that give the same answer, right or wrong, in every case.
+def explanations(held: Exam, answers: list[Answer], rung: Rung) -> Iterator[Misconception]:
+    """Yield the misconceptions that give the same answer, right or wrong, in every case.
 
     Args:
         held: the exam.
@@ -208,7 +207,7 @@ def explanations(held: Exam, answers: list[Answer], rung: Rung) -> list[Misconce
         rung: the lowest rung on which an answer failed.
     """
     if rung in (Rung.EXISTS, Rung.ALLOWED) or rung.height > Rung.GRADIENTS.height:
-        return []
+        return
     backward = rung is Rung.GRADIENTS
     top = Rung.GRADIENTS if backward else Rung.VALUES
 
@@ -218,4 +217,4 @@ def explanations(held: Exam, answers: list[Answer], rung: Rung) -> list[Misconce
             for i, answer in enumerate(answers)
         )
 
-    return [candidate for candidate in held.spec.misconceptions if explains(candidate)]
+    yield from filter(explains, held.spec.misconceptions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +43,7 @@ def spread(
         return
     # Spawned, not forked: torch may have started threads here, and a fork would hang in its child.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_alone) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare) as pool:
         futures: list[Future[T]] = [pool.submit(function, *task) for task in tasks]
         for future in futures:
             future.add_done_callback(lambda _: done())
@@ -58,3 +59,9 @@ def _alone() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+def _prepare() -> None:
+    _alone()
+    gc.freeze()  # What is imported is no garbage, nor is most of what comes.
+    gc.set_threshold(50_000)

@@ -61,7 +61,9 @@ def leaves(tree: Tree, names: Names = (), path: str = "") -> Iterator[tuple[str,
     Yields:
         Pairs of a dotted path and the leaf.
     """
-    if isinstance(tree, Mapping):
+    if isinstance(tree, torch.Tensor):  # Most are, and to ask for a Mapping takes longer.
+        yield path, tree
+    elif isinstance(tree, Mapping):
         for key, item in tree.items():
             yield from leaves(item, (), _join(path, key))
     elif isinstance(tree, (tuple, list)):

@@ -26,7 +26,10 @@ from autograder.job import Graded, Plan, Submission, grade_submission
 from autograder.pool import local_pool
 
 # nbgrader 0.9 was written for an older SQLAlchemy, which did not mind how it adds submissions.
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),
+    pytest.mark.alone,
+]
 
 STUDENTS = [f"s{number:02}" for number in range(10)]
 SCORES = {student: 2.0 if number % 2 else 6.0 for number, student in enumerate(STUDENTS)}
