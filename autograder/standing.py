@@ -12,6 +12,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
+from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -73,8 +74,11 @@ class Status(dict[str, list[Standing]]):
         colours = {"passed": "green", "failed": "red", "untested": "dim"}
         for assignment, standings in self.items():
             earned, most = self.points(standings)
-            words = [Text(f"{MARKS[s.state]} {s.question}", colours[s.state]) for s in standings]
-            table.add_row(assignment, f"{earned:g}/{most:g}", Text("  ").join(words))
+            words = [
+                Text(f"{MARKS[each.state]} {each.question}", colours[each.state], no_wrap=True)
+                for each in standings
+            ]
+            table.add_row(assignment, f"{earned:g}/{most:g}", Columns(words, padding=(0, 2)))
         return table
 
     def __repr__(self) -> str:
