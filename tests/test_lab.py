@@ -16,7 +16,10 @@ from autograder.grading import release
 from autograder.standing import status
 from autograder.students import read_class
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
+    pytest.mark.alone,
+]
 
 
 def test_a_student_does_an_assignment(tmp_path: Path) -> None:

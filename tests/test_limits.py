@@ -15,6 +15,7 @@ from autograder.grading import Row, grade
 from autograder.zygote import available
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.skipif(not available(), reason="a zygote needs Linux"),
     # nbgrader 0.9 was written for an older SQLAlchemy, which did not mind how it adds submissions.
     pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),
