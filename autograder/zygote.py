@@ -519,7 +519,6 @@ _PRELOADED = (
     "psutil",
     "sqlite3",
     "tornado.platform.asyncio",
-    "torch._dynamo",  # Every optimiser imports it at its first use, which takes half a second.
     "torch.nn.utils.stateless",
 )
 

@@ -103,15 +103,18 @@ class Notebook:
         if source is not None:
             self._page.keyboard.press("Control+a")
             self._page.keyboard.insert_text(source)
-        before = cell.locator(".jp-InputPrompt").inner_text()
-        self._page.keyboard.press("Control+Enter")
-        self._page.wait_for_function(
-            "([cell, before]) => {"
-            "  const prompt = cell.querySelector('.jp-InputPrompt').textContent;"
-            "  return prompt !== before && /\\[\\d+\\]/.test(prompt);"
-            "}",
-            arg=[cell.element_handle(), before],
-        )
+        prompt = cell.locator(".jp-InputPrompt")
+        before = prompt.inner_text()
+
+        def begun() -> bool:
+            # JupyterLab takes no key while it is still getting ready, and does not say so.
+            if prompt.inner_text() == before:
+                self._page.keyboard.press("Control+Enter")
+                self._page.wait_for_timeout(1000)
+            return prompt.inner_text() != before
+
+        eventually(begun)
+        eventually(lambda: any(character.isdigit() for character in prompt.inner_text()))
         return cell
 
     def save(self, path: Path) -> None:
