@@ -102,8 +102,13 @@ def can_be(node: ast.AST, words: Collection[str], known: Known = lambda part: []
 
 def can_yield(items: ast.expr, words: Collection[str], known: Known = lambda part: []) -> bool:
     """Tell whether a loop may go through private names or the words, or cannot be known."""
-    firsts = [getattr(item, "elts", [item])[:1] for item in getattr(items, "elts", [])]
+    firsts = _firsts(items)
     return not firsts or any(not first or can_be(first[0], words, known) for first in firsts)
+
+
+def _firsts(items: ast.expr) -> list[list[ast.expr]]:
+    """List the items that are written out, of each pair the first; an empty pair has none."""
+    return [getattr(item, "elts", [item])[:1] for item in getattr(items, "elts", [])]
 
 
 class Tree:
@@ -183,8 +188,7 @@ class Tree:
         found: list[str] = []
 
         def fits(items: ast.expr) -> bool:
-            firsts = [getattr(each, "elts", [each])[:1] for each in getattr(items, "elts", [])]
-            texts = [text_of(first[0]) if first else None for first in firsts]
+            texts = [text_of(first[0]) if first else None for first in _firsts(items)]
             found.extend(text for text in texts if text is not None)
             return bool(texts) and None not in texts
 
