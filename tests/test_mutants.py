@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from conftest import CHECKS, NOTEBOOK, MakeAssignment, call
 
+from autograder import Draw
 from autograder.errors import CourseError
-from autograder.mutants import mutants, survey
+from autograder.mutants import SEEDS, mutants, survey
+from autograder.seeds import public_seed
 
 
 def changes(body: str) -> list[str]:
@@ -65,6 +67,18 @@ def test_a_survivor_is_told(make_assignment: MakeAssignment) -> None:
     assert (found.mutants, found.rejected, found.missed) == (4, 3, 1)
     (fault,) = found.faults
     assert "“return x.sign() * 1  ->  return x.sign() / 1” passes" in fault
+
+
+def test_a_mutant_must_be_rejected_on_every_seed(make_assignment: MakeAssignment) -> None:
+    # Twice nothing is nothing: on some seeds it cannot be told from once, on others it can.
+    seeds = [public_seed("half") + k for k in range(SEEDS)]
+    assert {Draw(seed).integer(0, 3) > 0 for seed in seeds} == {False, True}
+    checks = CHECKS.replace("x=draw.normal(2, 3))", "x=torch.ones(2) * draw.integer(0, 3))")
+    checks = checks.replace("return case.x / 2", "return case.x * 1")
+    found = survey(
+        make_assignment(checks, NOTEBOOK.replace("return x / 2", "return x * 1")), "half"
+    )
+    assert any("return x * 1  ->  return x * 2” passes" in fault for fault in found.faults)
 
 
 @pytest.mark.parametrize("kind", ["equivalent", "missed"])
