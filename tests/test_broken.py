@@ -23,6 +23,7 @@ from autograder.grading import Row, grade, release
 from autograder.zygote import available
 
 pytestmark = [
+    pytest.mark.alone,  # What takes up memory must meet that limit before it meets the clock's.
     pytest.mark.skipif(not available(), reason="a zygote needs Linux"),
     # nbgrader 0.9 was written for an older SQLAlchemy, which did not mind how it adds submissions.
     pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),
