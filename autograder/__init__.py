@@ -1,7 +1,7 @@
 """Exercises that grade themselves against PyTorch.
 
 Students need :func:`check` and :func:`status`; authors of exercises need :class:`Spec`,
-:class:`ModuleSpec`, :func:`misconception` and :class:`Rung`.
+:class:`ModuleSpec`, :class:`MeasuredSpec`, :func:`misconception` and :class:`Rung`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .case import Case, Draw, relayout
-    from .spec import ModuleSpec, Spec, misconception
+    from .spec import MeasuredSpec, ModuleSpec, Spec, misconception
     from .standing import status
     from .student import check
     from .verdict import Rung, Verdict
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Case",
     "Draw",
+    "MeasuredSpec",
     "ModuleSpec",
     "Rung",
     "Spec",
@@ -32,6 +33,7 @@ __all__ = [
 _HOMES = {
     "Case": "case",
     "Draw": "case",
+    "MeasuredSpec": "spec",
     "ModuleSpec": "spec",
     "Rung": "verdict",
     "Spec": "spec",

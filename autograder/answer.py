@@ -62,7 +62,9 @@ class Answer:
     backward_failed: bool = False
     """Whether the exception came from the backward pass, after good outputs."""
     callable: bool = True
-    """Whether the object could be called at all."""
+    """Whether the object could be called, if it must be."""
+    remarks: Sequence[str] = ()
+    """What the spec says to the instructor; made on the trusted side, never taken from a wire."""
 
 
 def play(spec: Spec, student: Any, case: Case, ban: Ban | None = None) -> Answer:
@@ -70,7 +72,7 @@ def play(spec: Spec, student: Any, case: Case, ban: Ban | None = None) -> Answer
 
     Args:
         spec: the question.
-        student: the function or class handed in.
+        student: the function or class handed in, or whatever else a question asks for.
         case: the inputs; they stay as they are, the object gets a copy.
         ban: forbids what the spec does, if it is in force already.
 
@@ -80,7 +82,7 @@ def play(spec: Spec, student: Any, case: Case, ban: Ban | None = None) -> Answer
     Raises:
         KeyboardInterrupt: the only exception that passes, so that people can stop a long run.
     """
-    if not callable(student):
+    if spec.called and not callable(student):
         return Answer(outputs=Opaque(type(student).__name__), callable=False)
     if spec.allows is not None and (broken := violation(student, spec.allows)):
         return Answer(broken_rule=broken)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .i18n import _, ngettext
+from .scale import place
 from .verdict import Rung, Verdict
 
 __all__ = [
@@ -42,6 +43,8 @@ environment.globals["_"] = _
 
 def steps(verdict: Verdict) -> list[tuple[str, str]]:
     """List the rungs with what came of each: ``passed``, ``failed`` or ``untested``."""
+    if verdict.unit is not None:
+        return []  # A measure says how good an answer is; the rungs below it would say less.
     if verdict.rung is None:
         state = "passed" if verdict.passed else "untested"
         return [(rung.label, state) for rung in verdict.tested]
@@ -52,6 +55,16 @@ def steps(verdict: Verdict) -> list[tuple[str, str]]:
         return "failed" if rung is failed else "untested"
 
     return [(rung.label, state_of(rung, verdict.rung)) for rung in verdict.tested]
+
+
+def marks(verdict: Verdict) -> list[tuple[str, str]]:
+    """List the marks of a measured question, the best last: measures, and the points they earn."""
+    if verdict.measure is None:
+        return []
+    return [
+        (f"{mark:g}", f"{round(share * verdict.max_points, 2):g}")
+        for mark, share in reversed(verdict.scale)
+    ]
 
 
 def context(verdict: Verdict) -> dict[str, Any]:
@@ -78,6 +91,8 @@ def context(verdict: Verdict) -> dict[str, Any]:
         "score": score,
         "where": where,
         "steps": steps(verdict),
+        "marks": marks(verdict),
+        "place": place(verdict.scale, verdict.measure or 0.0) if verdict.scale else 0.0,
         "state": _state(verdict),
     }
 
@@ -108,6 +123,11 @@ def renderable(verdict: Verdict) -> Panel:
         table = Table("", _("yours"), _("torch"), box=None, padding=(0, 2, 0, 0))
         difference = verdict.difference
         table.add_row(*map(Text, (difference.place, difference.got, difference.expected)))
+        lines += ["", table]
+    if parts["marks"]:
+        measures, points = zip(*parts["marks"], strict=True)
+        table = Table(verdict.unit or "", *measures, box=None, padding=(0, 2, 0, 0))
+        table.add_row(_("points"), *points)
         lines += ["", table]
     if parts["where"]:
         lines += ["", Text(parts["where"], style="dim")]

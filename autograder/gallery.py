@@ -14,7 +14,7 @@ from .notebooks import read_text_notebook, worked_notebook
 from .prove import outcome, quiet
 from .referee import interpreted, judge
 from .seeds import public_seed
-from .students import objects_of, read_class
+from .students import Workplace, objects_of, read_class
 from .verdict import Verdict
 
 __all__ = ["Exhibit", "exhibits", "write"]
@@ -43,7 +43,7 @@ def exhibits(folder: Path, question: str) -> list[tuple[str, Verdict]]:
         expected = student.expect.get(question, "passed")
         if expected in found or "undecided" in student.expect.values():
             continue
-        with quiet():
+        with quiet(), Workplace(folder, student).entered():
             obj = objects_of(student, notebook, last=question)[question]
             player = interpreted(spec, partial(play, spec, obj))
             verdict = judge(spec, public_seed(question), player, public=True)

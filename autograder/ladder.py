@@ -12,7 +12,7 @@ import torch
 from .answer import Answer, Failure
 from .i18n import _
 from .oneline import LOOP, OTHER_CODE, STATEMENT
-from .spec import Spec
+from .spec import MeasuredSpec, Spec
 from .tree import describe, leaf_kind, leaves, shape_text
 from .verdict import Difference, Rung
 
@@ -38,7 +38,13 @@ def rungs_of(spec: Spec, *, module: bool) -> tuple[Rung, ...]:
         spec: the question.
         module: whether it asks for a module, with parameters.
     """
+    measured = isinstance(spec, MeasuredSpec)
     absent = {
+        Rung.EXISTS: not spec.called,
+        Rung.STRUCTURE: measured,
+        Rung.SHAPE: measured,
+        Rung.DTYPE: measured,
+        Rung.UNMODIFIED: measured,
         Rung.PARAMETERS: not module,
         Rung.GRADIENTS: not spec.gradients,
         Rung.ALLOWED: not spec.forbids and spec.allows is None,
@@ -75,7 +81,7 @@ def climb(
     steps: dict[Rung, Callable[[], Finding | None]] = {
         Rung.EXISTS: lambda: _exists(answer),
         Rung.ALLOWED: lambda: _allowed(spec, answer),
-        Rung.RUNS: lambda: _runs(answer, expected),
+        Rung.RUNS: lambda: _runs(spec, answer, expected),
         Rung.PARAMETERS: lambda: _parameters(answer, parameters),
         Rung.STRUCTURE: lambda: _structure(spec, answer, expected),
         Rung.SHAPE: lambda: _shape(paired()),
@@ -137,7 +143,7 @@ def _rule(broken: str, allows: Sequence[str]) -> str:
     )
 
 
-def _runs(answer: Answer, expected: Answer) -> Finding | None:
+def _runs(spec: Spec, answer: Answer, expected: Answer) -> Finding | None:
     failure = answer.failure
     if failure is None or answer.backward_failed:
         if expected.failure is None or expected.backward_failed:
@@ -147,6 +153,8 @@ def _runs(answer: Answer, expected: Answer) -> Finding | None:
         return None
     if failure.interpreted and not failure.type_name:
         reason = failure.message
+    elif not spec.called:
+        reason = _("What you handed in cannot be used: {error}.").format(error=_error(failure))
     elif failure.interpreted:
         reason = _("torch cannot work with what you answered: {error}").format(
             error=_error(failure)

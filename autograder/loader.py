@@ -6,6 +6,8 @@ import hashlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from inspect import isabstract
 from pathlib import Path
@@ -13,7 +15,8 @@ from pathlib import Path
 from .errors import SpecError, suggestion
 from .forbidden import resolve
 from .i18n import _
-from .spec import Spec
+from .scale import fault
+from .spec import MeasuredSpec, Spec
 from .verdict import Rung
 
 __all__ = ["CHECKS_FILE", "find_spec", "load_specs"]
@@ -47,6 +50,8 @@ def find_spec(folder: Path, question: str) -> Spec:
 def load_specs(folder: Path) -> dict[str, Spec]:
     """Import an assignment's specs.
 
+    ``checks.py`` may import modules that lie beside it, when it is imported, not later.
+
     Args:
         folder: the assignment's folder.
 
@@ -79,7 +84,8 @@ def _load(path: Path, source: bytes) -> dict[str, Spec]:
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[name] = module
     try:
-        exec(compile(source, str(path), "exec"), module.__dict__)
+        with _neighbours(path.parent):
+            exec(compile(source, str(path), "exec"), module.__dict__)
     except Exception as error:
         del sys.modules[name]
         line = _line(error, str(path))
@@ -103,9 +109,30 @@ def _load(path: Path, source: bytes) -> dict[str, Spec]:
     return specs
 
 
+@contextmanager
+def _neighbours(folder: Path) -> Iterator[None]:
+    """Let ``checks.py`` import the modules that lie beside it, and nobody else meet them.
+
+    A notebook may have imported its own copy of them, and another assignment may have modules of
+    the same names, so they are not left in ``sys.modules``.
+    """
+    names = {path.stem for path in folder.glob("*.py")} - {Path(CHECKS_FILE).stem}
+    others = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(others)
+
+
 def _validate(cls: type[Spec], path: Path, specs: dict[str, Spec]) -> None:
     where = f"The spec {cls.__name__} in {path}"
-    missing = [name for name in ("name", "points") if not hasattr(cls, name)]
+    measured = ("unit", "scale") if issubclass(cls, MeasuredSpec) else ()
+    required = ("name", "points", *measured)
+    missing = [name for name in required if not hasattr(cls, name)]
     missing += sorted(getattr(cls, "__abstractmethods__", ()))
     if missing:
         raise SpecError(f"{where} does not define {', '.join(missing)}.")
@@ -126,6 +153,18 @@ def _validate(cls: type[Spec], path: Path, specs: dict[str, Spec]) -> None:
             )
     if cls.partial_credit.get(Rung.ALLOWED):
         raise SpecError(f"{where} gives points for forbidden calls; a wrong answer can make them.")
+    if issubclass(cls, MeasuredSpec):
+        _validate_measured(cls, where)
+
+
+def _validate_measured(cls: type[MeasuredSpec], where: str) -> None:
+    wrong = fault(cls.scale)
+    if wrong:
+        example = "((75, 1.0), (100, 0.8), (300, 0.0))"
+        raise SpecError(f"{where} has a scale that {wrong}; it should be like {example}.")
+    for name in ("gradients", "partial_credit", "misconceptions"):
+        if getattr(cls(), name):
+            raise SpecError(f"{where} has {name}, which a measured question cannot have.")
 
 
 def _line(error: Exception, path: str) -> str:

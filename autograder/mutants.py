@@ -24,8 +24,8 @@ from .notebooks import asked_questions, is_grade_code, read_text_notebook, worke
 from .prove import quiet
 from .referee import interpreted, judge
 from .seeds import public_seed
-from .spec import Spec
-from .students import MUTANTS_FILE, own_cells, solution_cells
+from .spec import MeasuredSpec, Spec
+from .students import MUTANTS_FILE, Workplace, own_cells, solution_cells
 
 __all__ = ["WANTED", "Mutant", "Survey", "mutants", "survey"]
 
@@ -90,6 +90,8 @@ class Survey:
 def survey(folder: Path, question: str) -> Survey:
     """Make all mutants of a question's worked solution and check each.
 
+    A measured question has none: its answers are more or less good, and none of them is wrong.
+
     Args:
         folder: the assignment's folder.
         question: the question's name.
@@ -102,12 +104,14 @@ def survey(folder: Path, question: str) -> Survey:
     equivalent, missed = reasons.get("equivalent") or {}, reasons.get("missed") or {}
     total, survivors = 0, set()
     survived = {"equivalent": 0, "missed": 0}
-    for mutant, obj in _objects(folder, question):
-        total += 1
-        if obj is None or not _passes(spec, obj):
-            continue
-        survivors.add(mutant.change)
-        survived["equivalent" if mutant.change in equivalent else "missed"] += 1
+    made = () if isinstance(spec, MeasuredSpec) else _objects(folder.resolve(), question)
+    with Workplace(folder).entered():
+        for mutant, obj in made:
+            total += 1
+            if obj is None or not _passes(spec, obj):
+                continue
+            survivors.add(mutant.change)
+            survived["equivalent" if mutant.change in equivalent else "missed"] += 1
     where = folder / MUTANTS_FILE
     faults = [
         f"The mutant “{change}” passes; reject it by another case, or say why in {where}."

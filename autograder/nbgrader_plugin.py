@@ -35,7 +35,7 @@ from .repair import RepairCells
 from .seeds import course_secret, secret_seed
 from .server import RefereeServer
 from .student import WIRE_VARIABLE
-from .students import MUTANTS_FILE, STUDENTS_FILE
+from .students import MUTANTS_FILE, STUDENTS_FILE, STUDENTS_FOLDER
 from .verdict import Verdict
 
 __all__ = ["VERDICTS_SUFFIX", "Assessment", "RefereeExecute", "SaveReviewedGrades", "configure"]
@@ -65,7 +65,13 @@ def configure(config: Config, course: Path) -> None:
     # Solutions and sample students stay here when an assignment is released or graded.
     texts = {path.name for folder in source.glob("*/") for path in text_sources(folder)}
     ignored = CourseDirectory.class_traits()["ignore"].default()
-    config.CourseDirectory.ignore = [*ignored, *sorted(texts), STUDENTS_FILE, MUTANTS_FILE]
+    config.CourseDirectory.ignore = [
+        *ignored,
+        *sorted(texts),
+        STUDENTS_FILE,
+        STUDENTS_FOLDER,
+        MUTANTS_FILE,
+    ]
     steps = Autograde.class_traits()["sanitize_preprocessors"].default()
     config.Autograde.sanitize_preprocessors = [RepairCells, *steps]
     ours = {Execute: RefereeExecute, SaveAutoGrades: SaveReviewedGrades}

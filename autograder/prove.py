@@ -17,7 +17,7 @@ from .loader import load_specs
 from .notebooks import read_text_notebook, worked_notebook
 from .referee import Exam, Player, exam, explanations, interpreted, judge
 from .spec import Misconception, Spec
-from .students import Student, objects_of, read_class
+from .students import Student, Workplace, objects_of, read_class
 from .verdict import Verdict
 
 __all__ = ["Claim", "Proof", "claims", "proofs", "prove"]
@@ -85,11 +85,13 @@ def claims(folder: Path, only: str | None = None) -> Iterator[Claim]:
             relevant = expected != "passed" or question in student.expect or not student.expect
             # An endless loop would never end here.
             if relevant and "undecided" not in student.expect.values():
-                obj = objects_of(student, notebook, last=question)[question]
+                place = Workplace(folder, student)
+                with place.entered():
+                    obj = objects_of(student, notebook, last=question)[question]
                 yield Claim(
                     question,
                     f"The student “{student.name}” gets the verdict “{expected}”.",
-                    partial(_student, spec, obj, student, expected),
+                    partial(_student, spec, obj, place, student, expected),
                 )
         for misconception in spec.misconceptions:
             name = misconception.name
@@ -146,9 +148,14 @@ def outcome(verdict: Verdict) -> str:
     return verdict.rung.value if verdict.rung else "undecided"
 
 
-def _student(spec: Spec, obj: Any, student: Student, expected: str, seed: int) -> str:
+def _student(
+    spec: Spec, obj: Any, place: Workplace, student: Student, expected: str, seed: int
+) -> str:
     held = exam(spec, seed)
-    with Ban(spec.forbids) as ban:  # Once for all cases, as when a class is graded.
+    with (
+        place.entered(),
+        Ban(spec.forbids) as ban,
+    ):  # Once for all cases, as when a class is graded.
         answers = [play(spec, obj, case, ban) for case in held.cases]
     verdict = judge(spec, seed, interpreted(spec, _said(held, answers)), public=True)
     if outcome(verdict) != expected:

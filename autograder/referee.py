@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 from .answer import Answer, Failure, observe, plain, raised_by_specs
 from .case import Case, Draw
 from .errors import SpecError
-from .i18n import ngettext
+from .i18n import _, ngettext
 from .ladder import Finding, climb, rungs_of
-from .spec import Misconception, Spec
+from .measured import measured
+from .spec import MeasuredSpec, Misconception, Spec
 from .tree import map_leaves
 from .verdict import Rung, Verdict
 
@@ -75,12 +77,13 @@ def exam(spec: Spec, seed: int) -> Exam:
     return Exam(spec, seed)
 
 
-def interpreted(spec: Spec, player: Player) -> Player:
+def interpreted(spec: Spec, player: Player, *, remarks: bool = False) -> Player:
     """Let a spec interpret the answers of a player, on the trusted side.
 
     Args:
         spec: the question.
         player: answers as a student does.
+        remarks: whether the spec is asked for its remarks, too.
     """
 
     def answer(case: Case) -> Answer:
@@ -88,15 +91,27 @@ def interpreted(spec: Spec, player: Player) -> Player:
         if given.outputs is None or given.failure is not None or not given.callable:
             return given
         try:
-            return replace(given, outputs=map_leaves(plain, spec.interpret(given.outputs, case)))
+            outputs = map_leaves(plain, spec.interpret(given.outputs, case))
         except Exception as error:
             # What the spec itself has to say is a sentence for the student.
             own = isinstance(error, ValueError) and raised_by_specs(error)
             name = "" if own else type(error).__name__
             failure = Failure(name, str(error).strip()[:400], interpreted=True)
             return replace(given, failure=failure)
+        found = _remarks(spec, given, case) if remarks else ()
+        return replace(given, outputs=outputs, remarks=found)
 
     return answer
+
+
+def _remarks(spec: Spec, given: Answer, case: Case) -> tuple[str, ...]:
+    if not isinstance(spec, MeasuredSpec):
+        return ()
+    try:
+        return tuple(map(str, spec.remarks(given.outputs, case)))
+    except Exception as error:  # It must not cost the student the points.
+        text = _("The remarks on this answer failed: {error}.")
+        return (text.format(error=f"{type(error).__name__}: {str(error).strip()[:400]}"),)
 
 
 def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
@@ -111,6 +126,7 @@ def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
     Returns:
         The verdict: full points if every case is right on every rung; otherwise what went wrong in
         the smallest failing case, and the misconception that explains all answers, if one does.
+        If the question is measured and nothing went wrong, the points that the measure earns.
 
     Raises:
         SpecError: if the spec itself is broken, which is never the student's fault.
@@ -119,16 +135,21 @@ def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
     cases = held.cases
     answers: list[Answer] = []
     findings: list[Finding | None] = []
+    about: dict[str, Any] = {}
+    top = Rung.UNMODIFIED
+    if isinstance(spec, MeasuredSpec):
+        about = {"unit": spec.unit, "scale": tuple((float(m), float(s)) for m, s in spec.scale)}
+        top = Rung.STRUCTURE  # What comes above it compares, and a measure is compared to nothing.
     for case, right in zip(cases, held.expected, strict=True):
         answer = player(case)
         answers.append(answer)
-        findings.append(climb(spec, answer, right, spec.parameters(case)))
+        findings.append(climb(spec, answer, right, spec.parameters(case), top))
         if not answer.callable:
             break
     tested = rungs_of(spec, module=spec.parameters(cases[0]) is not None)
     failed = [i for i, finding in enumerate(findings) if finding is not None]
     if not failed:
-        return Verdict(
+        right_everywhere = Verdict(
             spec.name,
             spec.title,
             points=spec.points,
@@ -137,7 +158,11 @@ def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
             reason=_passed(spec, len(cases)),
             cases=len(cases),
             tested=tested,
+            **about,
         )
+        if not isinstance(spec, MeasuredSpec):
+            return right_everywhere
+        return measured(spec, right_everywhere, answers, seed if public else None)
     # The lowest rung first, as somebody who mends code would; then the smallest case.
     worst = min(failed, key=lambda i: (_finding(findings[i]).rung.height, cases[i].numel()))
     finding = _finding(findings[worst])
@@ -160,6 +185,7 @@ def judge(spec: Spec, seed: int, player: Player, *, public: bool) -> Verdict:
         failed_cases=len(failed),
         cases=len(cases),
         tested=tested,
+        **about,
     )
 
 

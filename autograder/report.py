@@ -14,10 +14,12 @@ from .card import environment, to_html
 from .course import Course
 from .errors import CourseError
 from .grading import Row
+from .i18n import ngettext
 from .integrity import Flag
+from .scale import Scale, written
 from .verdict import Verdict
 
-__all__ = ["Integrity", "Mistake", "Question", "Summary", "write"]
+__all__ = ["Integrity", "Leaderboard", "Mistake", "Place", "Question", "Summary", "write"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,58 @@ class Mistake:
     """Their ids."""
     share: float
     """Their share of those who answered the question, from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a student stands among those whose answers to a question were measured."""
+
+    rank: int
+    """The rank, from 1; students with the same measure share one."""
+    student: str
+    """The student's id."""
+    measure: float
+    """What was measured: the less, the better."""
+    points: float
+    """The points earned."""
+    remarks: tuple[str, ...]
+    """What the spec says of the answer, in sentences."""
+    feedback: Path | None
+    """The folder with the student's feedback pages."""
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The answers to a measured question, the best first."""
+
+    question: str
+    """The question's name."""
+    title: str
+    """What it asks for."""
+    unit: str
+    """What is measured."""
+    max_points: float
+    """The points to earn."""
+    scale: Scale
+    """The published scale."""
+    places: tuple[Place, ...]
+    """The students by rank."""
+    unmeasured: tuple[tuple[str, int], ...]
+    """The reasons why answers have no place here, and their counts, most frequent first."""
+
+    @property
+    def left_out(self) -> str:
+        """How many answers have no place here, in a sentence."""
+        count = sum(count for _reason, count in self.unmeasured)
+        return ngettext(
+            "{count} submission has no place here:",
+            "{count} submissions have no place here:",
+            count,
+        ).format(count=count)
+
+    def written(self, measure: float) -> str:
+        """Write a measure down."""
+        return written(self.scale, measure)
 
 
 @dataclass(frozen=True)
@@ -115,7 +169,7 @@ class Summary:
             for verdict in cell.verdicts:
                 if verdict.question not in self._questions:
                     self._questions[verdict.question] = _Counts(verdict.title)
-                self._questions[verdict.question].add(row.student, verdict, row.score)
+                self._questions[verdict.question].add(row, verdict)
 
     @property
     def mean(self) -> float:
@@ -139,6 +193,12 @@ class Summary:
         return sorted(found, key=lambda mistake: -len(mistake.students))
 
     @property
+    def leaderboards(self) -> list[Leaderboard]:
+        """The leaderboards of the measured questions, in the order of the notebook."""
+        found = (counts.leaderboard(name) for name, counts in self._questions.items())
+        return [each for each in found if each is not None]
+
+    @property
     def histogram(self) -> list[tuple[str, int]]:
         """The submissions by their share of the points, in tenths, full marks apart.
 
@@ -155,22 +215,33 @@ class _Counts:
         self._hints: dict[str, str] = {}
         self._named: dict[str, list[str]] = {}
         self._unnamed: Counter[str] = Counter()
+        self._measured: Verdict | None = None
+        self._places: list[tuple[float, str, float, tuple[str, ...], Path | None]] = []
+        self._unmeasured: Counter[str] = Counter()
         # Sums over the class of the points x, of the points r for all else, and of their products.
         self._name, self._most = "", 0.0
         self._x = self._r = self._xx = self._rr = self._xr = 0.0
 
-    def add(self, student: str, verdict: Verdict, score: float) -> None:
+    def add(self, row: Row, verdict: Verdict) -> None:
         self._name, self._most = verdict.question, max(self._most, verdict.max_points)
-        x, r = verdict.points, score - verdict.points
+        x, r = verdict.points, row.score - verdict.points
         self._x, self._r = self._x + x, self._r + r
         self._xx, self._rr, self._xr = self._xx + x * x, self._rr + r * r, self._xr + x * r
         self._answered += 1
         self._passed += verdict.passed
         if verdict.misconception:
             self._hints[verdict.misconception] = verdict.hint or ""
-            self._named.setdefault(verdict.misconception, []).append(student)
-        elif not verdict.passed:
+            self._named.setdefault(verdict.misconception, []).append(row.student)
+        elif not verdict.passed and verdict.measure is None:
             self._unnamed[verdict.reason] += 1
+        if verdict.unit is not None:
+            self._measured = verdict
+        if verdict.measure is None or verdict.held:  # What may be a deception must not win.
+            self._unmeasured[verdict.reason] += 1
+        else:
+            self._places.append(
+                (verdict.measure, row.student, verdict.points, verdict.remarks, row.feedback)
+            )
 
     def mistakes(self) -> list[Mistake]:
         found = [
@@ -178,6 +249,26 @@ class _Counts:
             for key, who in self._named.items()
         ]
         return sorted(found, key=lambda mistake: -len(mistake.students))
+
+    def leaderboard(self, name: str) -> Leaderboard | None:
+        if self._measured is None:
+            return None
+        places: list[Place] = []
+        for number, (measure, student, points, remarks, feedback) in enumerate(
+            sorted(self._places, key=lambda place: place[:2]), start=1
+        ):
+            shared = places and places[-1].measure == measure
+            rank = places[-1].rank if shared else number
+            places.append(Place(rank, student, measure, points, remarks, feedback))
+        return Leaderboard(
+            name,
+            self._title,
+            self._measured.unit or "",
+            self._most,
+            self._measured.scale,
+            tuple(places),
+            tuple(self._unmeasured.most_common()),
+        )
 
     @property
     def _discrimination(self) -> float | None:
@@ -226,7 +317,8 @@ def write(
         page = environment.get_template("report.html").stream(
             assignment=assignment,
             course=course.directory.course_id,
-            rows=((row, _links(row, target)) for row in rows()),
+            rows=rows(),
+            links=lambda feedback: _links(feedback, target),
             summary=summary,
             misplaced=course.misplaced(),
             card=to_html,
@@ -242,19 +334,28 @@ def write(
 
 def _write_grades(path: Path, assignment: str, summary: Summary, rows: Iterable[Row]) -> None:
     names = [question.name for question in summary.questions]
+    units = {board.question: board.unit for board in summary.leaderboards}
+    columns = []
+    for name in names:
+        columns += [name, f"{name} {units[name]}"] if name in units else [name]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        head = ["student", "assignment", "score", "max_score", *names]
+        head = ["student", "assignment", "score", "max_score", *columns]
         writer.writerow([*head, "withheld", "repairs", "reasons"])
         for row in rows:
-            points = {v.question: v.points for cell in row.cells for v in cell.verdicts}
+            values = {}
+            for verdict in (verdict for cell in row.cells for verdict in cell.verdicts):
+                name = verdict.question
+                values[name] = f"{verdict.points:g}"
+                if name in units and verdict.measure is not None:
+                    values[f"{name} {units[name]}"] = f"{verdict.measure:.10g}"
             writer.writerow(
                 [
                     _plain(row.student),
                     assignment,
                     f"{row.score:g}",
                     f"{row.max_score:g}",
-                    *(f"{points[name]:g}" if name in points else "" for name in names),
+                    *(values.get(column, "") for column in columns),
                     " ".join(row.withheld),
                     len(row.repairs),
                     _plain(" ".join(row.reasons)),
@@ -262,8 +363,8 @@ def _write_grades(path: Path, assignment: str, summary: Summary, rows: Iterable[
             )
 
 
-def _links(row: Row, target: Path) -> list[tuple[str, str]]:
-    pages = sorted(row.feedback.glob("*.html")) if row.feedback else []
+def _links(feedback: Path | None, target: Path) -> list[tuple[str, str]]:
+    pages = sorted(feedback.glob("*.html")) if feedback else []
     return [(page.stem, Path(os.path.relpath(page, target)).as_posix()) for page in pages]
 
 

@@ -10,11 +10,12 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import nn
 
+from . import scale
 from .case import Case, Draw
 from .tree import Names, Tree
 from .verdict import Rung
 
-__all__ = ["Misconception", "ModuleSpec", "Spec", "misconception"]
+__all__ = ["MeasuredSpec", "Misconception", "ModuleSpec", "Spec", "misconception"]
 
 Play = Callable[[Any, Case], Tree]
 F = TypeVar("F", bound=Play)
@@ -61,6 +62,11 @@ class Spec(ABC):
     """The question's name, as in ``check("lstm_cell", lstm_cell)``."""
     points: ClassVar[float]
     """The points that a full answer earns."""
+    called: ClassVar[bool] = True
+    """Whether what is handed in must be something to call; if not, :meth:`build` gets it as it is.
+
+    A question may ask for a file: ``check("checkpoint", "my-poem.safetensors")``.
+    """
     returns: ClassVar[Names] = ()
     """Names for the parts of the answer, used in messages: ``("output", ("h_n", "c_n"))``."""
     gradients: ClassVar[Sequence[str]] = ()
@@ -147,3 +153,49 @@ class ModuleSpec(Spec):
 
     def parameters(self, case: Case) -> dict[str, tuple[int, ...]] | None:
         return {name: tuple(value.shape) for name, value in case.state.items()}
+
+
+class MeasuredSpec(Spec):
+    """A question whose answer is not right or wrong, but so good: a measure decides on the points.
+
+    The less is measured, the better: a loss, an error, a perplexity.  What counts is the mean of
+    the measures of all cases, rounded as it is shown.  Such a question has no gradients, no
+    misconceptions and no partial credit: its scale says what an answer earns.
+    """
+
+    unit: ClassVar[str]
+    """What is measured, for people: ``"perplexity"``."""
+    scale: ClassVar[Sequence[tuple[float, float]]]
+    """Pairs of a measure and the share of the points, from 0 to 1, that it earns.
+
+    The measures grow and the shares fall, from 1 to 0: ``((75, 1.0), (100, 0.8), (300, 0.0))``.
+    Up to the first measure an answer earns everything, from the last on nothing; between two of
+    them the share changes evenly.
+    """
+
+    @abstractmethod
+    def measure(self, outputs: Tree, case: Case) -> float:
+        """Measure what the student's object returned; runs on the trusted side only.
+
+        The outputs may come from hostile code, and be anything.  As in :meth:`interpret`, whose
+        role this takes, a ``ValueError`` of the spec's own is shown to the student as it is.  A
+        measure that is no finite number earns nothing.
+        """
+
+    def remarks(self, outputs: Tree, case: Case) -> Sequence[str]:
+        """Say in sentences what the instructor should know of an answer that has been measured.
+
+        They stand beside the student in the report's leaderboard and cost no points.  This runs
+        on the trusted side, and only while a class is graded; students do not see what it says.
+        """
+        return ()
+
+    def share(self, measure: float) -> float:
+        """Return the share of the points, from 0 to 1, that a measure earns."""
+        return scale.share(self.scale, measure)
+
+    def interpret(self, outputs: Tree, case: Case) -> Tree:
+        return float(self.measure(outputs, case))
+
+    def reference(self, case: Case) -> Tree:
+        return float(self.scale[0][0])

@@ -6,9 +6,14 @@ import contextlib
 import copy
 import io
 import math
+import os
 import random
 import shutil
+import sys
+import tempfile
 import warnings
+import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import NormalDist
@@ -20,13 +25,22 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 
 from .errors import CourseError
-from .loader import CHECKS_FILE
-from .notebooks import asked_questions, is_grade_code, read_text_notebook, worked_notebook
+from .loader import CHECKS_FILE, load_specs
+from .notebooks import (
+    asked_questions,
+    is_grade_code,
+    read_text_notebook,
+    text_sources,
+    worked_notebook,
+)
+from .scratch import home
 
 __all__ = [
     "MUTANTS_FILE",
     "STUDENTS_FILE",
+    "STUDENTS_FOLDER",
     "Student",
+    "Workplace",
     "hand_in",
     "mixed_class",
     "objects_of",
@@ -37,6 +51,8 @@ __all__ = [
 
 STUDENTS_FILE = "students.yml"
 """The file in an assignment's folder that describes its sample class; never released."""
+STUDENTS_FOLDER = "students"
+"""The folder beside it with the files that its students hand in, by name; never released."""
 MUTANTS_FILE = "mutants.yml"
 """The file that says why some changes of the worked solution pass; never released."""
 
@@ -55,6 +71,8 @@ class Student:
     """The source of each solution cell, by ``grade_id``."""
     expect: dict[str, str] = field(default_factory=dict)
     """What the verdict on each question must be; a question that is not named must pass."""
+    files: Path | None = None
+    """A folder with what is handed in beside the notebook, if anything is."""
 
 
 def solution_cells(notebook: NotebookNode) -> dict[str, str]:
@@ -107,15 +125,24 @@ def read_class(folder: Path) -> list[Student]:
         for question in asked_questions(cell.source)
     ]
     untouched = dict.fromkeys(questions, "runs")
+
+    def files_of(name: str) -> Path | None:
+        place = folder / STUDENTS_FOLDER / name
+        return place.resolve() if place.is_dir() else None
+
+    solved = files_of("solved")
     students = [
-        Student("solved", {key: _unmarked(text) for key, text in worked.items()}),
+        Student("solved", {key: _unmarked(text) for key, text in worked.items()}, files=solved),
         Student("untouched", stubs, untouched),
     ]
     path = folder / STUDENTS_FILE
     if path.exists():
         try:
             described = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
-            students += [_student(name, about, worked, stubs) for name, about in described.items()]
+            students += [
+                _student(name, about, worked, stubs, files_of(name) or solved)
+                for name, about in described.items()
+            ]
         except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             raise CourseError(f"{path} cannot be read: {error}") from None
         except ValueError as error:
@@ -138,6 +165,7 @@ def mixed_class(folder: Path, size: int) -> list[Student]:
     """
     solved, untouched, *others = read_class(folder)
     questions = list(untouched.expect)
+    specs = load_specs(folder)
     mistakes = {
         question: [
             other
@@ -154,7 +182,7 @@ def mixed_class(folder: Path, size: int) -> list[Student]:
         name = f"student-{number:0{len(str(size))}}"
         chance = random.Random(f"{folder.name}/{name}")
         ability = NormalDist().inv_cdf((rank + 0.5) / size)
-        cells, expect = dict(solved.cells), {}
+        cells, expect, files = dict(solved.cells), {}, solved.files
         for place, question in enumerate(questions):
             hardness = 2 * place / len(questions) - 1.5
             if chance.random() < 1 / (1 + math.exp(1.5 * (hardness - ability))):
@@ -162,6 +190,7 @@ def mixed_class(folder: Path, size: int) -> list[Student]:
             if not mistakes[question] or chance.random() < 0.2:
                 cells.update({key: untouched.cells[key] for key in own[question]})
                 expect[question] = untouched.expect[question]
+                files = files if specs[question].called else untouched.files
                 continue
             # Some mistakes are made by many: the first in an order of the question's own.
             order = list(mistakes[question])
@@ -170,12 +199,17 @@ def mixed_class(folder: Path, size: int) -> list[Student]:
             (other,) = chance.choices(order, weights)
             cells.update({k: v for k, v in other.cells.items() if v != solved.cells[k]})
             expect.update(other.expect)
-        students.append(Student(name, cells, expect))
+            files = files if specs[question].called else other.files
+        students.append(Student(name, cells, expect, files))
     return students
 
 
 def _student(
-    name: str, about: dict[str, Any], worked: dict[str, str], stubs: dict[str, str]
+    name: str,
+    about: dict[str, Any],
+    worked: dict[str, str],
+    stubs: dict[str, str],
+    files: Path | None,
 ) -> Student:
     cells = dict(worked)
     for old, new in about.get("replace", {}).items():
@@ -190,7 +224,7 @@ def _student(
     cells = {key: _unmarked(text) for key, text in cells.items()}
     for key in about.get("untouched", []):
         cells[key] = stubs[key]
-    return Student(name, cells, about.get("expect", {}))
+    return Student(name, cells, about.get("expect", {}), files)
 
 
 def _unmarked(source: str) -> str:
@@ -226,6 +260,8 @@ def hand_in(student: Student, release: Path, target: Path) -> None:
     checks = release / CHECKS_FILE
     if checks.exists():
         shutil.copy(checks, target / CHECKS_FILE)
+    if student.files:
+        shutil.copytree(student.files, target, dirs_exist_ok=True)
 
 
 def objects_of(student: Student, notebook: NotebookNode, last: str | None = None) -> dict[str, Any]:
@@ -252,8 +288,49 @@ def objects_of(student: Student, notebook: NotebookNode, last: str | None = None
                     break
                 continue
             grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
-            # A cell that only plays with the answers may well fail on a wrong one.
-            harmless = (Exception,) if objects and grade_id is None else ()
-            with contextlib.suppress(*harmless):
+            # A cell that only plays with the answers may well fail on a wrong one, and one that is
+            # not written yet stops where it should be.
+            plays = objects and grade_id is None
+            harmless = Exception if plays else NotImplementedError
+            with contextlib.suppress(harmless):
                 exec(student.cells.get(grade_id, cell.source), namespace)
     return objects
+
+
+class Workplace:
+    """A copy of an assignment's folder in which a made-up student's code runs, as kernels do.
+
+    The files and modules of the assignment are found in it, and what the code writes stays there.
+    It is removed when nobody needs it any more.
+
+    Args:
+        folder: the assignment's folder.
+        student: whose files are put there as well.
+    """
+
+    def __init__(self, folder: Path, student: Student | None = None) -> None:
+        path = tempfile.mkdtemp(dir=home())
+        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
+        self._path = os.path.realpath(path)
+        texts = [source.name for source in text_sources(folder)]
+        ours = [STUDENTS_FILE, STUDENTS_FOLDER, MUTANTS_FILE, "*.ipynb", "__pycache__", *texts]
+        shutil.copytree(folder, path, ignore=shutil.ignore_patterns(*ours), dirs_exist_ok=True)
+        if student and student.files:
+            shutil.copytree(student.files, path, dirs_exist_ok=True)
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Make it the working directory, and the first place where modules are looked for."""
+        before = os.getcwd()
+        known = set(sys.modules)
+        sys.path.insert(0, self._path)
+        os.chdir(self._path)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+            sys.path.remove(self._path)
+            for name in set(sys.modules) - known:
+                origin = getattr(sys.modules[name], "__file__", None) or ""
+                if origin.startswith(self._path + os.sep):
+                    del sys.modules[name]  # The next student's is another file.

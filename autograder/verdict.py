@@ -101,6 +101,14 @@ class Verdict:
     """Whether the points are withheld until a person has looked."""
     tested: tuple[Rung, ...] = ()
     """The rungs of this question's ladder."""
+    measure: float | None = None
+    """What a measured question is judged by, the less the better; ``None`` if nothing was."""
+    unit: str | None = None
+    """What a measured question measures; ``None`` for all other questions."""
+    scale: tuple[tuple[float, float], ...] = ()
+    """The published marks of a measured question: measures, and the share that each earns."""
+    remarks: tuple[str, ...] = ()
+    """What the spec says to the instructor alone, in sentences."""
 
     def to_json(self) -> dict[str, Any]:
         """Turn the verdict into plain JSON values."""
@@ -114,12 +122,18 @@ class Verdict:
             TypeError, ValueError: if ``data`` is no verdict.
         """
         rung, difference = data.get("rung"), data.get("difference")
+        measure = data.get("measure")
         return cls(
             **{
                 **data,
                 "rung": Rung(rung) if rung else None,
                 "difference": Difference(**difference) if difference else None,
                 "tested": tuple(Rung(name) for name in data.get("tested", ())),
+                "measure": None if measure is None else float(measure),
+                "scale": tuple(
+                    (float(mark), float(share)) for mark, share in data.get("scale", ())
+                ),
+                "remarks": tuple(map(str, data.get("remarks", ()))),
             }
         )
 

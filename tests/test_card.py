@@ -32,6 +32,20 @@ FAILED = Verdict(
     tested=TESTED,
 )
 PARTIAL = replace(FAILED, points=5.0, rung=Rung.GRADIENTS, hint=None, difference=None)
+MEASURED = Verdict(
+    "poet",
+    "A poet.",
+    8.16,
+    12,
+    False,
+    "The perplexity is 120.0.",
+    rung=Rung.VALUES,
+    tested=TESTED,
+    measure=120.0,
+    unit="perplexity",
+    scale=((75.0, 1.0), (100.0, 0.8), (150.0, 0.5), (300.0, 0.0)),
+    remarks=("Has it seen them?",),
+)
 UNDECIDED = Verdict.undecided("cell", "It never ended.", max_points=10)
 
 
@@ -100,3 +114,29 @@ def test_the_bundle_holds_all_three_forms() -> None:
     bundle = to_mimebundle(FAILED)
     assert set(bundle) == {"text/plain", "text/html", VERDICT_MIME}
     assert Verdict.from_json(bundle[VERDICT_MIME]) == FAILED
+
+
+def test_a_measured_card_shows_the_scale_and_where_it_stands() -> None:
+    for card in (to_text(MEASURED), unescape(to_html(MEASURED))):
+        measures = [card.index(mark) for mark in ("perplexity", "300", "150", "100", "75")]
+        assert measures == sorted(measures)
+        assert "9.6" in card
+        assert "values" not in card
+    # Two fifths of the way from the second mark to the third, of three equal steps.
+    assert to_html(MEASURED).count("53.3%") == 2
+    full = replace(MEASURED, measure=60.0)
+    assert "width: 100.0%" in to_html(full)
+
+
+def test_without_a_measure_there_is_no_scale() -> None:
+    for verdict in (replace(MEASURED, measure=None), FAILED):
+        assert "300" not in to_text(verdict)
+        assert "grid" not in to_html(verdict)
+
+
+def test_a_card_keeps_the_remarks_to_itself() -> None:
+    assert "Has it seen them?" not in to_text(MEASURED) + to_html(MEASURED)
+
+
+def test_html_escapes_the_unit() -> None:
+    assert "<script" not in to_html(replace(MEASURED, unit="<script>"))

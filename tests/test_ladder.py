@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from autograder import Case, Draw, ModuleSpec, Rung, Spec
+from autograder import Case, Draw, MeasuredSpec, ModuleSpec, Rung, Spec
 from autograder.answer import Answer, observe, play
 from autograder.ladder import Finding, climb, rungs_of
 from autograder.tree import Opaque
@@ -339,6 +339,31 @@ def test_rungs_that_mean_nothing_are_not_shown() -> None:
     assert Rung.PARAMETERS not in rungs_of(Pair(), module=False)
     assert Rung.ALLOWED not in rungs_of(Linear(), module=True)
     assert rungs_of(Linear(), module=True)[:3] == (Rung.EXISTS, Rung.RUNS, Rung.PARAMETERS)
+
+
+def test_a_measured_question_has_a_short_ladder() -> None:
+    class Measured(MeasuredSpec):
+        """A measured question."""
+
+        name, points, unit, scale = "measured", 1, "loss", ((1, 1), (2, 0))
+
+        def cases(self, draw: Draw) -> Iterator[Case]:
+            yield Case("one", k=0)
+
+        def measure(self, outputs: Any, case: Case) -> float:
+            return 1.0
+
+    class File(Measured):
+        """A question that asks for a file."""
+
+        called = False
+
+    wanted = (Rung.EXISTS, Rung.RUNS, Rung.VALUES)
+    assert rungs_of(Measured(), module=False) == wanted
+    assert rungs_of(File(), module=False) == wanted[1:]
+    assert failing(3, Measured()).rung is Rung.EXISTS
+    reason = failing(3, File()).reason
+    assert reason.startswith("What you handed in cannot be used: TypeError: 'int' object is not ")
 
 
 class Puzzle(Pair):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import measures
 import pytest
 from conftest import CHECKS, MakeAssignment
 
@@ -56,6 +57,30 @@ def test_a_mistake_is_named(
         load_specs(folder)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('unit = "mean byte"', "pass", "Checkpoint .*does not define unit"),
+        ("    scale = (", "    marks = (", "Checkpoint .*does not define scale"),
+        ("def measure(", "def measured(", "Checkpoint .*does not define measure"),
+        ("(150, 0.5), ", "(150, 0.9), ", "a scale that holds shares that do not fall"),
+        ("(200, 0.0)", "(200, 0.1)", r"from 1 to 0.1; .* like \(\(75, 1\.0\), "),
+        ("points = 12", "points = 12\n    gradients = ('x',)", "has gradients, which a measured"),
+        ("points = 12", "points = 12\n    partial_credit = {Rung.RUNS: 0.5}", "has partial_c"),
+        ("    def cases", "    @misconception('No.')\n    def no(self, case):\n        return 1\n\n"
+         "    def cases", "has misconceptions,"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_measured_question_is_named(
+    make_assignment: MakeAssignment, old: str, new: str, message: str
+) -> None:
+    assert old in measures.CHECKS
+    checks = measures.CHECKS.replace("MeasuredSpec\n", "MeasuredSpec, Rung, misconception\n", 1)
+    assert list(load_specs(make_assignment(checks))) == ["checkpoint"]
+    with pytest.raises(SpecError, match=message):
+        load_specs(make_assignment(checks.replace(old, new, 1)))
+
+
 def test_no_specs(make_assignment: MakeAssignment) -> None:
     with pytest.raises(SpecError, match="declares no Spec"):
         load_specs(make_assignment("import torch\n"))
@@ -81,3 +106,30 @@ def test_find_spec_suggests_the_nearest(make_assignment: MakeAssignment) -> None
         find_spec(folder, "duoble")
     with pytest.raises(SpecError, match="There is: double, half"):
         find_spec(folder, "zzz")
+
+
+NEIGHBOUR = "import torch\nimport factor\n"
+
+
+def test_modules_beside_it_are_imported_and_met_by_nobody_else(
+    make_assignment: MakeAssignment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = object()
+    monkeypatch.setitem(sys.modules, "factor", mine)  # What a notebook has imported.
+    before = list(sys.path)
+    source = CHECKS.replace("import torch\n", NEIGHBOUR).replace("points = 4", "points = factor.F")
+    folder = make_assignment()
+    (folder / "factor.py").write_text("F = 7", encoding="utf-8")
+    make_assignment(source)
+    assert load_specs(folder)["double"].points == 7
+    assert sys.modules["factor"] is mine
+    assert sys.path == before
+
+
+def test_a_mistake_in_a_module_beside_it_is_told(make_assignment: MakeAssignment) -> None:
+    folder = make_assignment()
+    (folder / "factor.py").write_text("1 / 0", encoding="utf-8")
+    make_assignment(CHECKS.replace("import torch\n", NEIGHBOUR))
+    with pytest.raises(SpecError, match=r"does not import: ZeroDivisionError: .*line 3"):
+        load_specs(folder)
+    assert "factor" not in sys.modules

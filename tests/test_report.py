@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from autograder.course import Course
 from autograder.grading import CellGrade, Row
 from autograder.integrity import Flag
 from autograder.report import Summary, write
+from autograder.scale import share
 from autograder.verdict import Rung, Verdict
 
 EVIL = "<script>alert(1)</script>"
@@ -235,3 +237,95 @@ def test_the_page_ranks_misconceptions_and_names_who_has_them(written: tuple[Pat
     assert section.index("You have squared.") < section.index("You have halved.")
     assert 'href="#s-bob"' in section
     assert 'id="s-bob"' in page
+
+
+SCALE = ((75.0, 1.0), (100.0, 0.8), (300.0, 0.0))
+
+
+def measured(student: str, measure: float | None, **changes: Any) -> Row:
+    """Make a row with one measured answer."""
+    points = round(12 * share(SCALE, measure), 2) if measure is not None else 0.0
+    about = Verdict(
+        "poet", "A poet.", points, 12, points == 12, f"The perplexity is {measure}.",
+        measure=measure, unit="perplexity", scale=SCALE,
+    )  # fmt: skip
+    return graded(student, replace(about, **changes))
+
+
+POETS = [
+    measured("cyd", 83.2),
+    measured("bob", 120.0, remarks=(f"Has it seen them? {EVIL}",)),
+    measured("ada", 70.0),
+    measured("dan", 83.2),
+    measured("=eve", 500.0),
+    measured("fay", None, reason=f"There is no file. {EVIL}"),
+    measured("gus", None, reason=f"There is no file. {EVIL}"),
+    measured("hal", 1.0, points=0.0, passed=False, held=True, reason="Withheld."),
+    graded("ivy", Verdict.undecided("poet", "It never ended.", max_points=12)),
+]
+
+
+def test_a_leaderboard_ranks_who_was_measured() -> None:
+    (board,) = Summary([*POETS, ROWS[0]]).leaderboards
+    assert (board.question, board.unit, board.max_points) == ("poet", "perplexity", 12)
+    assert [(place.rank, place.student, place.measure) for place in board.places] == [
+        (1, "ada", 70.0),
+        (2, "cyd", 83.2),
+        (2, "dan", 83.2),
+        (4, "bob", 120.0),
+        (5, "=eve", 500.0),
+    ]
+    assert board.unmeasured[0] == (f"There is no file. {EVIL}", 2)
+    assert board.left_out == "4 submissions have no place here:"
+    assert Summary(ROWS).leaderboards == []
+
+
+def test_a_measured_question_is_summed_up_like_others() -> None:
+    (question,) = Summary(POETS).questions
+    assert (question.answered, question.passed) == (9, 1)
+    assert question.difficulty == pytest.approx(sum(row.score for row in POETS) / 9 / 12)
+    # Measures differ from student to student: the leaderboard lists them, not the mistakes.
+    assert {reason for reason, _ in question.others} == {
+        f"There is no file. {EVIL}",
+        "It never ended.",
+    }
+
+
+def test_the_page_has_a_leaderboard(make_assignment: MakeAssignment, tmp_path: Path) -> None:
+    make_assignment()
+    feedback = tmp_path / "feedback" / "ada" / "tiny"
+    feedback.mkdir(parents=True)
+    (feedback / "tiny.html").touch()
+    rows = [replace(row, feedback=feedback) if row.student == "ada" else row for row in POETS]
+    grades, path, _ = write(Course(tmp_path), "tiny", lambda: rows, tmp_path / "reports" / "tiny")
+    page = path.read_text(encoding="utf-8")
+    board = page[page.index('id="l-poet"') : page.index("<h2>Questions")]
+    assert "<script" not in board
+    order = [board.index(f">{name}</a>") for name in ("ada", "cyd", "dan", "bob")]
+    assert order == sorted(order)
+    assert board.count('class="fill"') == 5
+    assert "width: 100.0%" in board
+    assert 'href="#s-ada"' in board
+    assert 'href="../../feedback/ada/tiny/tiny.html"' in board
+    assert "Has it seen them?" in board
+    assert "hal" not in board
+    assert "4 submissions have no place here:" in board
+    assert "Has it seen them?" not in page.replace(board, "")
+    with grades.open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    names = list(table[0])
+    assert names[names.index("poet") + 1] == "poet perplexity"
+    assert [line["poet perplexity"] for line in table] == [
+        "83.2", "120", "70", "83.2", "500", "", "", "1", "",
+    ]  # fmt: skip
+
+
+def test_a_long_leaderboard_is_folded(make_assignment: MakeAssignment, tmp_path: Path) -> None:
+    make_assignment()
+    rows = [measured(f"s{k}", 80.0 + k) for k in range(60)]
+    _, path, _ = write(Course(tmp_path), "tiny", lambda: rows, tmp_path / "reports")
+    page = path.read_text(encoding="utf-8")
+    board = page[page.index('id="l-poet"') : page.index("<h2>Questions")]
+    assert "All that follow: 10" in board
+    assert board.count('class="fill"') == 60
+    assert "no place here" not in board

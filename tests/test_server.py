@@ -7,9 +7,11 @@ import stat
 import struct
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import measures
 import pytest
 from conftest import CHECKS, MakeAssignment
 
@@ -75,6 +77,24 @@ def test_a_question_is_decided_in_its_window(server: RefereeServer, folder: Path
     assert window.verdicts["double"].passed
     assert Verdict.from_json(message["verdict"]) == window.verdicts["double"]
     assert "7" not in str(message["verdict"]["seed"])
+
+
+def test_remarks_stay_with_the_referee(make_assignment: MakeAssignment, tmp_path: Path) -> None:
+    folder = make_assignment(measures.CHECKS, measures.NOTEBOOK, "")
+    path = tmp_path / "mine.bin"
+    path.write_bytes(bytes([7, 159]))
+    with (
+        RefereeServer(folder, lambda question: 7) as server,
+        server.window(["checkpoint"]) as window,
+        Address(server.address).connect() as client,
+    ):
+        message = ask(client, "checkpoint")
+        answer = play(find_spec(folder, "checkpoint"), path, case_from_wire(message["case"]))
+        client.send({**answer_to_wire(answer), "remarks": ["Well done."]})
+        told = Verdict.from_json(receive(client)["verdict"])
+    assert window.verdicts["checkpoint"].remarks == ("It begins with 7.",)
+    assert told == replace(window.verdicts["checkpoint"], remarks=())
+    assert told.measure == 83
 
 
 def test_outside_of_a_window_nothing_is_answered(server: RefereeServer, folder: Path) -> None:

@@ -28,11 +28,26 @@ WRONG = Verdict(
     tested=(Rung.EXISTS, Rung.VALUES),
 )
 
+MEASURED = Verdict(
+    "poet",
+    "A poet.",
+    9.6,
+    12,
+    False,
+    "The perplexity is 100.",
+    rung=Rung.VALUES,
+    measure=100.0,
+    unit="perplexity",
+    scale=((75.0, 1.0), (300.0, 0.0)),
+    remarks=("It has seen them.",),
+)
+
 
 @pytest.mark.parametrize(
     "verdict",
     [
         WRONG,
+        MEASURED,
         Verdict.undecided("lstm_cell", "It never ended.", max_points=10),
         Verdict("q", "Title.", 1, 1, True, "All right."),
     ],
@@ -50,6 +65,12 @@ def test_round_trip_through_json(verdict: Verdict) -> None:
         {"difference": {"place": "h"}},
         {"tested": ["values", "nothing"]},
         {"tested": 3},
+        {"measure": "low"},
+        {"measure": []},
+        {"scale": 3},
+        {"scale": [75, 300]},
+        {"scale": [["a", 1]]},
+        {"remarks": 3},
     ],
 )
 def test_junk_is_refused(change: dict[str, Any]) -> None:
@@ -62,6 +83,13 @@ def test_a_verdict_needs_all_its_parts() -> None:
     del data["points"]
     with pytest.raises(TypeError):
         Verdict.from_json(data)
+
+
+def test_a_verdict_from_before_there_were_measures_is_read() -> None:
+    data = WRONG.to_json()
+    for name in ("measure", "unit", "scale", "remarks"):
+        del data[name]
+    assert Verdict.from_json(data) == WRONG
 
 
 def test_undecided_earns_nothing() -> None:
