@@ -16,7 +16,7 @@ from torch import nn
 
 from .case import Case
 from .forbidden import Ban
-from .loader import CHECKS_FILE
+from .loader import is_checks
 from .oneline import violation
 from .spec import Spec
 from .tree import Opaque, Tree, leaves, map_leaves
@@ -213,7 +213,7 @@ def _failure(error: BaseException) -> Failure:
 def raised_by_specs(error: BaseException) -> bool:
     """Tell whether an error was raised in an assignment's specs, and not in what they call."""
     frames = list(traceback.walk_tb(error.__traceback__))
-    return Path(frames[-1][0].f_code.co_filename).name == CHECKS_FILE
+    return is_checks(frames[-1][0].f_code.co_filename)
 
 
 def _student_line(error: BaseException) -> str:
@@ -221,7 +221,7 @@ def _student_line(error: BaseException) -> str:
     for frame, number in reversed(list(traceback.walk_tb(error.__traceback__))):
         filename = frame.f_code.co_filename
         if not filename.startswith((_PACKAGE, _TORCH, sys.base_prefix, "<frozen")) and (
-            Path(filename).name != CHECKS_FILE
+            not is_checks(filename)
         ):
             return linecache.getline(filename, number).strip()
     return ""

@@ -19,10 +19,20 @@ from .scale import fault
 from .spec import MeasuredSpec, Spec
 from .verdict import Rung
 
-__all__ = ["CHECKS_FILE", "find_spec", "load_specs"]
+__all__ = ["CHECKS_FILE", "find_spec", "is_checks", "load_specs"]
 
 CHECKS_FILE = "checks.py"
-"""The file in an assignment's folder that declares its specs."""
+"""The file in an assignment's folder that declares its specs.
+
+A long one may import parts of itself from files beside it whose names begin alike:
+``checks_shapes.py``.
+"""
+
+
+def is_checks(path: str | Path) -> bool:
+    """Tell by its name whether a file declares specs."""
+    name = Path(path)
+    return name.suffix == ".py" and name.stem.split("_")[0] == Path(CHECKS_FILE).stem
 
 
 def find_spec(folder: Path, question: str) -> Spec:
@@ -97,7 +107,7 @@ def _load(path: Path, source: bytes) -> dict[str, Spec]:
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, Spec)
-        and value.__module__ == name
+        and (value.__module__ == name or is_checks(f"{value.__module__}.py"))
         and (hasattr(value, "name") or not isabstract(value))
     ]
     specs: dict[str, Spec] = {}

@@ -22,6 +22,7 @@ from book import Book
 from grading import LEFT_OUT, LSTM_CELL, PLAIN, Assignment, Classroom
 from integrity import Integrity
 from pages import Pages
+from poem import SPEED_SECONDS, Poems
 from process import BenchError, run, say
 from rich.console import Console
 from rich.table import Table
@@ -69,6 +70,7 @@ def figures(workspace: Path, size: int, large_size: int) -> list[Figure]:
     book = Book(workspace)
     whatever = Integrity(workspace / "integrity")
     course = Assignments(workspace)
+    poems = Poems(workspace)
 
     return [
         Figure(
@@ -123,9 +125,80 @@ def figures(workspace: Path, size: int, large_size: int) -> list[Figure]:
         Figure(
             "complete_set_cpu_seconds",
             "s",
-            "CPU time of grading one student's complete set of assignments",
+            "CPU time of grading one student's assignments, all but the poem",
             lambda: course.grading_cpu_seconds,
             ("<", 5),
+        ),
+        Figure(
+            "poem_submission_cpu_seconds",
+            "s",
+            "CPU time of grading one right and complete poem homework",
+            lambda: poems.submission_cpu_s,
+            ("<", 20),
+        ),
+        Figure(
+            "poem_load_s",
+            "s",
+            "loading and cleaning all 57,607 poems from the cache",
+            lambda: poems.load_s,
+            ("<", 5),
+        ),
+        Figure(
+            "poem_perplexity",
+            "",
+            "validation perplexity of the committed network, per guess",
+            lambda: poems.network["perplexity"],
+            ("≤", 75),
+        ),
+        Figure(
+            "poem_bits",
+            "bit",
+            "the same in bits per guess",
+            lambda: poems.network["bits"],
+        ),
+        Figure(
+            "poem_perplexity_characters",
+            "",
+            "the same without punctuation and ends",
+            lambda: poems.network["characters"],
+        ),
+        Figure(
+            "poem_four_equal_lines_share",
+            "",
+            "of 1000 quatrains that it wrote without rules at temperature 1",
+            lambda: poems.network["four equal lines, T=1"],
+            ("≥", 0.97),
+        ),
+        Figure(
+            "poem_copied_lines_share",
+            "",
+            "their lines that are lines of training poems",
+            lambda: poems.network["lines from the training poems, T=1"],
+        ),
+        Figure(
+            "poem_real_copied_lines_share",
+            "",
+            "the lines of real validation poems that are",
+            lambda: poems.network["lines of the validation poems that are in the training poems"],
+        ),
+        Figure(
+            "poem_five_minutes_perplexity",
+            "",
+            "validation perplexity after five minutes of train.py",
+            lambda: poems.five_minutes,
+            ("≤", 100),
+        ),
+        Figure(
+            "poem_tokens_per_second",
+            "1/s",
+            f"guesses that train.py learns from, over {SPEED_SECONDS} s",
+            lambda: poems.speed["ours"],
+        ),
+        Figure(
+            "poem_plain_tokens_per_second",
+            "1/s",
+            "the same of a plain loop with the same network",
+            lambda: poems.speed["plain"],
         ),
         Figure(
             "sandbox_ms",

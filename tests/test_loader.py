@@ -133,3 +133,14 @@ def test_a_mistake_in_a_module_beside_it_is_told(make_assignment: MakeAssignment
     with pytest.raises(SpecError, match=r"does not import: ZeroDivisionError: .*line 3"):
         load_specs(folder)
     assert "factor" not in sys.modules
+
+
+def test_specs_in_files_of_their_own(make_assignment: MakeAssignment) -> None:
+    folder = make_assignment("from checks_more import Half\nfrom checks_first import Double\n")
+    (folder / "checks_first.py").write_text(CHECKS, encoding="utf-8")
+    (folder / "checks_more.py").write_text(CHECKS, encoding="utf-8")
+    specs = load_specs(folder)
+    assert list(specs) == ["half", "double"]
+    (folder / "more.py").write_text(CHECKS, encoding="utf-8")
+    make_assignment("from more import Half\nfrom checks_first import Double\n")
+    assert list(load_specs(folder)) == ["double"]
