@@ -13,7 +13,7 @@ from typing import Any
 
 from .answer import Answer, play
 from .forbidden import Ban
-from .loader import load_specs
+from .loader import find_spec, load_specs
 from .notebooks import read_text_notebook, worked_notebook
 from .referee import Exam, Player, exam, explanations, interpreted, judge
 from .spec import Misconception, Spec
@@ -47,17 +47,19 @@ class Proof:
     """The first thing that was wrong, with its seed; empty if the claim held on every seed."""
 
 
-def prove(folder: Path, question: str, seeds: int) -> list[Proof]:
+def prove(folder: Path, question: str, seeds: int | None = None) -> list[Proof]:
     """Test all that must hold for one question.
 
     Args:
         folder: the assignment's folder.
         question: the question's name.
-        seeds: on how many seeds each claim is tested.
+        seeds: on how many seeds each claim is tested; by default, as its spec says.
 
     Raises:
         AutograderError: if its specs, its notebook or its sample class cannot be read.
     """
+    if seeds is None:
+        seeds = find_spec(folder, question).proof_seeds
     return list(proofs(claims(folder, question), seeds))
 
 

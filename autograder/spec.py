@@ -67,6 +67,8 @@ class Spec(ABC):
 
     A question may ask for a file: ``check("checkpoint", "my-poem.safetensors")``.
     """
+    proof_seeds: ClassVar[int] = 20
+    """On how many seeds ``autograder prove`` tests it by default; fewer if its answers train."""
     returns: ClassVar[Names] = ()
     """Names for the parts of the answer, used in messages: ``("output", ("h_n", "c_n"))``."""
     gradients: ClassVar[Sequence[str]] = ()

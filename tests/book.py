@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-BOOK = ("_config.yml", "_toc.yml", "index.md", "chapters")
+BOOK = ("_config.yml", "_toc.yml", "index.md", "chapters", "exercises/source/poem")
 CODE_CELL = re.compile(r"^```\{code-cell\}.*?\n(?:---\n.*?\n---\n)?(.*?)^```$", re.M | re.S)
 BIN = Path(sys.executable).parent
 

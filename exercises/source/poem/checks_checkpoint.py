@@ -1,0 +1,141 @@
+"""The spec of the assignment poem's last question: a trained network, and how good it is.
+
+You may read all of this: it says how your answers are checked, not how to write them.
+"""
+
+import random
+from functools import lru_cache
+from pathlib import Path
+
+import collection
+import model
+import poems
+import torch
+
+from autograder import Case, MeasuredSpec
+
+EACH = 75
+"""How many poems of each form a network is measured on."""
+VOCABULARY = poems.Vocabulary.published()
+SUSPICIOUS = 1.04
+"""A network as good as 80 that has learned from training poems alone has a perplexity on held-out
+poems that is at least this many times as large as that on training poems."""
+BOOK = """\
+35 0 6 26 5 11 -6 8 16 -15 -1 18 4 15 24 -7 14 -9 18 9 12 4 16 -7 11 9 8 1 17 17 8 1 12 -4
+-10 19 19 -12 17 0 3 23 -6 5 10 4 -1 -2 -8 1 0 17 -14 20 13 -10 -12 -11 -1 -1 14 11 10 -17
+"""
+"""The cosines, in hundredths, of the rows of the book's network that follow one another."""
+
+
+@lru_cache(maxsize=1)
+def held_out_and_training() -> tuple[list[poems.Poem], list[poems.Poem]]:
+    """Return the poems to measure on, and those for training, as far as they are on this machine.
+
+    Nothing is downloaded: without the collection the bundled poems are held out, and none are for
+    training.
+    """
+    if not collection.is_cached():
+        return poems.load("bundled"), []
+    library = [poem for poem in poems.load("collection", progress=False) if poem.form]
+    return tuple([poem for poem in library if poem.split == part] for part in ("test", "train"))
+
+
+def some(library: list[poems.Poem], number: int, each: int) -> list[poems.Poem]:
+    """Draw ``each`` poems of every form."""
+    draws = random.Random(number)
+    drawn = []
+    for form in poems.FORMS:
+        fitting = [poem for poem in library if poem.form == form]
+        drawn += draws.sample(fitting, min(each, len(fitting)))
+    return drawn
+
+
+def network_of(outputs: object) -> model.PoemLSTM:
+    """Rebuild a network from what the student's side has sent, which may be anything."""
+    if isinstance(outputs, str):
+        raise ValueError(outputs)
+    if isinstance(outputs, int):
+        raise ValueError(model.too_large(outputs))
+    if not (isinstance(outputs, torch.Tensor) and outputs.dtype == torch.uint8):
+        raise ValueError("What was handed in is not the path of a file.")
+    try:
+        return model.from_bytes(outputs.reshape(-1).numpy().tobytes(), VOCABULARY)
+    except model.CheckpointError as error:
+        raise ValueError(str(error)) from None
+
+
+def perplexity(outputs: object, library: list[poems.Poem]) -> float:
+    """Measure a network, in small batches: its logits take memory."""
+    return model.measure(network_of(outputs), library, VOCABULARY, tokens=2000).perplexity
+
+
+def cosines(network: model.PoemLSTM) -> torch.Tensor:
+    """Return the cosines between the rows of frequent characters, (64,): a network's handwriting.
+
+    Turning all rows together, or making them longer, does not change them.
+    """
+    rows = network.embed.weight[len(poems.MARKS) :][:65].detach()
+    return torch.cosine_similarity(rows[:-1], rows[1:], dim=1)
+
+
+def likeness(network: model.PoemLSTM) -> float:
+    """Return the correlation of a network's handwriting with that of the book's."""
+    pair = torch.stack([cosines(network), torch.tensor([*map(float, BOOK.split())])])
+    return torch.corrcoef(pair)[0, 1].item()
+
+
+class Checkpoint(MeasuredSpec):
+    """How well the network that you trained guesses poems that it has not read.
+
+    The measure is the perplexity of all guesses, characters, punctuation and <eos>, as
+    ``model.measure`` has it; unknown characters do not count.  The poems are quatrains and
+    regulated verse from the collection's test split, drawn by the seed.  Where the collection is
+    not on the machine they are the bundled ones, which are in nobody's training poems either.
+    """
+
+    name = "checkpoint"
+    points = 20
+    proof_seeds = 2
+    called = False
+    unit = "perplexity"
+    scale = ((75, 1.0), (85, 0.95), (100, 0.85), (150, 0.6), (300, 0.3), (1000, 0.0))
+
+    def cases(self, draw):
+        held_out_and_training()  # Read once, before a class is graded side by side.
+        yield Case("poems that were held out", number=draw.integer(0, 2**31 - 1))
+
+    def call(self, built, case):
+        if not isinstance(built, (str, Path)):
+            name = type(built).__name__
+            return f"A path such as “my-poem.safetensors” is wanted, and this is of type {name}."
+        path = Path(built)
+        try:
+            if path.stat().st_size > model.MAX_BYTES:
+                return path.stat().st_size
+            raw = path.read_bytes()
+        except OSError as error:
+            return f"The file “{path.name}” cannot be read: {error.strerror}. Is it beside this?"
+        # An empty file is none, and an empty tensor would not travel.
+        return torch.frombuffer(bytearray(raw or b"\0"), dtype=torch.uint8)
+
+    def measure(self, outputs, case):
+        held_out, _training = held_out_and_training()
+        return perplexity(outputs, some(held_out, case.number, EACH))
+
+    def remarks(self, outputs, case):
+        held_out, training = held_out_and_training()
+        if not training:
+            return ["Measured on the bundled poems: the collection is not on this machine."]
+        told = []
+        held, learned = (
+            perplexity(outputs, some(library, case.number, EACH))
+            for library in (held_out, training)
+        )
+        if held < 80 and held < SUSPICIOUS * learned:
+            told.append(
+                f"Its perplexity is {held:.1f} on held-out poems and {learned:.1f} on training "
+                "poems: has it learned from both?"
+            )
+        if likeness(network_of(outputs)) > 0.95:
+            told.append("Its table is nearly that of the book's network: was it trained anew?")
+        return told
