@@ -7,6 +7,7 @@ commands and formgrader grade through the referee.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from .provisioner import SANDBOX_KERNEL
 from .repair import RepairCells
 from .seeds import course_secret, secret_seed
 from .server import RefereeServer
+from .spec import MeasuredSpec
 from .student import WIRE_VARIABLE
 from .students import MUTANTS_FILE, STUDENTS_FILE, STUDENTS_FOLDER
 from .verdict import Verdict
@@ -149,6 +151,7 @@ class RefereeExecute(Executor):
     @contextmanager
     def _around(self) -> Iterator[None]:
         self._cells = {}
+        self._measuring = 0.0
         with RefereeServer(self._assessment.folder, self._assessment.seed_of) as self._server:
             self._folder = self._server.scratch
             # nbgrader sets the second one too, but for the whole process.
@@ -182,8 +185,13 @@ class RefereeExecute(Executor):
             self._run(cell, resources, index)
             return cell, resources
         questions = asked_questions(cell.source)
+        asked = [self._specs.get(question) for question in questions]
+        self._measuring = sum(
+            spec.measuring_seconds for spec in asked if isinstance(spec, MeasuredSpec)
+        )
         with self._server.window(list(questions)) as window:
             self._run_checks(cell, resources, index)
+        self._measuring = 0.0
         if window.error is not None:
             raise window.error
         grade_id = cell.metadata.nbgrader.grade_id
@@ -208,6 +216,11 @@ class RefereeExecute(Executor):
             "error": error_of(cell),
         }
         return cell, resources
+
+    def _get_timeout(self, cell: NotebookNode | None) -> int | None:
+        # While the referee measures, the student's code only waits.
+        timeout = super()._get_timeout(cell)
+        return None if timeout is None else timeout + math.ceil(self._measuring)
 
     def _run_checks(self, cell: NotebookNode, resources: Any, index: int) -> None:
         """Execute a grade cell with the real ``check``, which another cell may have lost."""

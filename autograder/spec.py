@@ -175,6 +175,9 @@ class MeasuredSpec(Spec):
     them the share changes evenly.
     """
 
+    measuring_seconds: ClassVar[float] = 60.0
+    """Wall time that the trusted side may need; a cell of the student's may last so much longer."""
+
     @abstractmethod
     def measure(self, outputs: Tree, case: Case) -> float:
         """Measure what the student's object returned; runs on the trusted side only.

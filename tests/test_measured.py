@@ -351,3 +351,23 @@ def test_a_class_is_graded_and_ranked(make_class: MakeClass, tmp_path: Path) -> 
 
 def test_the_class_of_the_assignment_is_read(folder: Path) -> None:
     assert [student.name for student in read_class(folder)][:3] == ["solved", "untouched", "worse"]
+
+
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+@pytest.mark.parametrize(("seconds", "points"), [(30, 12), (0, 0)])
+def test_no_student_pays_for_the_time_that_measuring_takes(
+    make_class: MakeClass, seconds: int, points: float
+) -> None:
+    slow = measures.CHECKS.replace(
+        "    def measure(self, outputs, case):\n",
+        f"    measuring_seconds = {seconds}\n\n"
+        "    def measure(self, outputs, case):\n        time.sleep(5)\n",
+    ).replace("import torch\n", "import time\n\nimport torch\n", 1)
+    course: Course = make_class(
+        {"ada": CLASS["ada"]}, students="", checks=slow, notebook=measures.NOTEBOOK
+    )
+    config = course.root / "nbgrader_config.py"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(f"{text}\nc.Execute.timeout = 3\n", encoding="utf-8")
+    (row,) = grade(Course(course.root), "tiny", ["ada"])
+    assert row.score == points
