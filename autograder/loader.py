@@ -66,7 +66,7 @@ def load_specs(folder: Path) -> dict[str, Spec]:
         folder: the assignment's folder.
 
     Returns:
-        The specs by question, in the order of their definition.
+        The specs by question, in the order of their definition, or that of ``__all__``.
 
     Raises:
         SpecError: if the file is missing, does not import, or declares something impossible.
@@ -102,9 +102,10 @@ def _load(path: Path, source: bytes) -> dict[str, Spec]:
         raise SpecError(
             f"{path} does not import: {type(error).__name__}: {error}{line}. Mend it there."
         ) from None
+    declared = vars(module)
     classes = [
         value
-        for value in vars(module).values()
+        for value in (declared[each] for each in declared.get("__all__", declared))
         if isinstance(value, type)
         and issubclass(value, Spec)
         and (value.__module__ == name or is_checks(f"{value.__module__}.py"))

@@ -98,6 +98,7 @@ def test_a_network_is_trained_measured_and_writes(tmp_path: Path) -> None:
     with safe_open(path, "pt") as file:
         notes = json.loads(file.metadata()["notes"])
     assert notes["recipe"]["H_out"] == 8
+    assert 0 < notes["length"]["epochs"] <= 3
     assert f"{notes['validation']['perplexity']:.2f}" in told
 
     code, told = invoke("evaluate", path, "--source", "bundled", "--samples", 20, "--json")

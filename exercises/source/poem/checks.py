@@ -3,6 +3,7 @@
 You may read all of them: they say how your answers are checked, not how to write them.
 """
 
+from checks_checkpoint import Checkpoint
 from checks_training import (
     Decode,
     Encode,
@@ -27,28 +28,25 @@ from checks_writing import (
     Write,
 )
 
-# isort: split
-from checks_checkpoint import Checkpoint
-
-__all__ = [
-    "Acrostic",
-    "Checkpoint",
-    "ContinuePoem",
-    "Decode",
-    "Encode",
-    "FitOne",
-    "FormMask",
-    "LearnPoems",
-    "MakeBatch",
+__all__ = [  # noqa: RUF022 - the order of the notebook
     "MakeVocabulary",
-    "Nearest",
-    "Perplexity",
+    "Encode",
+    "Decode",
+    "MakeBatch",
     "PoemLSTM",
     "PoemLoss",
-    "SampleNext",
+    "Perplexity",
+    "TrainingStep",
+    "FitOne",
+    "LearnPoems",
+    "WithTemperature",
     "TopK",
     "TopP",
-    "TrainingStep",
-    "WithTemperature",
+    "SampleNext",
+    "FormMask",
     "Write",
+    "ContinuePoem",
+    "Acrostic",
+    "Nearest",
+    "Checkpoint",
 ]

@@ -130,6 +130,15 @@ class Training:
         )
 
     @property
+    def told(self) -> dict[str, float]:
+        """How long the training was, for the checkpoint's notes."""
+        return {
+            "steps": self.at.step,
+            "epochs": round(self.epochs_done, 2),
+            "minutes": round(self.at.seconds / 60, 1),
+        }
+
+    @property
     def epochs_done(self) -> float:
         """How often every poem was read."""
         return self.at.tokens / self._per_epoch
@@ -280,7 +289,8 @@ def run(
                 best, training.at.best, training.at.worse = found, found.perplexity, 0
                 save(
                     training.model, checkpoint, vocabulary,
-                    recipe=asdict(training.recipe), validation=asdict(found),
+                    recipe=asdict(training.recipe), length=training.told,
+                    validation=asdict(found),
                 )  # fmt: skip
             else:
                 training.at.worse += 1
