@@ -142,7 +142,8 @@ def test_specs_in_files_of_their_own(make_assignment: MakeAssignment) -> None:
     specs = load_specs(folder)
     assert list(specs) == ["half", "double"]
     make_assignment(
-        "from checks_first import Double\nfrom checks_more import Half\n__all__ = ['Half', 'Double']\n"
+        "from checks_first import Double\nfrom checks_more import Half\n"
+        "__all__ = ['Half', 'Double']\n"
     )
     assert list(load_specs(folder)) == ["half", "double"]
     (folder / "more.py").write_text(CHECKS, encoding="utf-8")
