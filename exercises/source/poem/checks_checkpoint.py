@@ -127,7 +127,10 @@ class Checkpoint(MeasuredSpec):
                 return path.stat().st_size
             raw = path.read_bytes()
         except OSError as error:
-            return f"The file “{path.name}” cannot be read: {error.strerror}. Does it lie beside the notebook?"
+            return (
+                f"The file “{path.name}” cannot be read: {error.strerror}. Does it lie beside the "
+                "notebook?"
+            )
         # An empty file is none, and an empty tensor would not travel.
         return torch.frombuffer(bytearray(raw or b"\0"), dtype=torch.uint8)
 
