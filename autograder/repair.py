@@ -90,6 +90,18 @@ def _notice(notes: list[str], cells: list[NotebookNode]) -> NotebookNode:
     return made
 
 
+def _handed_out(text: str) -> str:
+    """Leave out the lines that nbgrader removes from the version that students get."""
+    kept, hidden = [], False
+    for line in text.split("\n"):
+        mark = re.search(r"(BEGIN|END) (?:MARK SCHEME|HIDDEN TESTS)", line)
+        if mark:
+            hidden = mark[1] == "BEGIN"
+        elif not hidden:
+            kept.append(line)
+    return "\n".join(kept)
+
+
 def _harmless(text: str) -> str:
     """Write a text as Markdown that shows it as it is, on one line."""
     text = escape(" ".join(text.split()), quote=False)
@@ -336,7 +348,7 @@ class _Repair:
         names = []
         for cell, source in self._present():
             if source.locked and cell.source != source.source:
-                if differs(cell.source, source.source):
+                if differs(cell.source, _handed_out(source.source)):
                     names.append(source.name)
                 cell.source = source.source
         text = _(

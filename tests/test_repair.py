@@ -6,6 +6,7 @@ import copy
 import json
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -438,6 +439,21 @@ def test_lines_that_were_added_are_found(text: str, known: str, extra: list[str]
 def test_a_locked_text_is_restored(name: str, text: str) -> None:
     _repaired, told = mended(submitted(**{name.replace("-", "_"): text}), notes=1)
     assert f"“{name}”" in told
+
+
+@pytest.mark.parametrize("what", ["HIDDEN TESTS", "MARK SCHEME"])
+def test_what_only_graders_see_is_put_back_silently(what: str) -> None:
+    name, text = next(iter(LOCKED.items()))
+    hidden = f"{text}\n### BEGIN {what}\nfor graders\n### END {what}"
+    cells = tuple(
+        replace(cell, source=hidden) if cell.name == name else cell for cell in SOURCE.source_cells
+    )
+    source = replace(SOURCE, source_cells=cells)
+    repaired, told = repair(released(), source)
+    assert at(repaired, name).source == hidden
+    assert told == []
+    _repaired, told = repair(submitted(**{name.replace("-", "_"): "changed = 1"}), source)
+    assert f"“{name}”" in told[0]
 
 
 @pytest.mark.parametrize(
