@@ -22,8 +22,9 @@ SUSPICIOUS = 1.04
 """A network as good as 80 that has learned from training poems alone has a perplexity on held-out
 poems that is at least this many times as large as that on training poems."""
 BOOK = """\
-35 0 6 26 5 11 -6 8 16 -15 -1 18 4 15 24 -7 14 -9 18 9 12 4 16 -7 11 9 8 1 17 17 8 1 12 -4
--10 19 19 -12 17 0 3 23 -6 5 10 4 -1 -2 -8 1 0 17 -14 20 13 -10 -12 -11 -1 -1 14 11 10 -17
+36 1 3 26 3 9 -8 7 14 -18 -2 16 5 14 23 -7 12 -11 17 10 11 3 16 -8 11 7 7 1 16 16 7 1 10
+-5 -11 19 18 -13 16 -2 2 23 -6 3 10 3 -2 -1 -8 0 -1 15 -14 20 12 -10 -12 -13 -1 -1 14 11 7
+-18
 """
 """The cosines, in hundredths, of the rows of the book's network that follow one another."""
 
@@ -122,6 +123,8 @@ class Checkpoint(MeasuredSpec):
             name = type(built).__name__
             return f"A path such as “my-poem.safetensors” is wanted, and this is of type {name}."
         path = Path(built)
+        if built == "nothing yet":
+            return "No network is handed in yet: train one, and name its file in the cell above."
         try:
             if path.stat().st_size > model.MAX_BYTES:
                 return path.stat().st_size
@@ -129,10 +132,14 @@ class Checkpoint(MeasuredSpec):
         except OSError as error:
             return (
                 f"The file “{path.name}” cannot be read: {error.strerror}. Does it lie beside the "
-                "notebook?"
+                "notebook? Then its name is enough, without a folder."
             )
-        # An empty file is none, and an empty tensor would not travel.
-        return torch.frombuffer(bytearray(raw or b"\0"), dtype=torch.uint8)
+        if not raw:  # An empty tensor would not travel.
+            return (
+                "This is not a checkpoint: the file is empty. Was its training or its copying "
+                "broken off?"
+            )
+        return torch.frombuffer(bytearray(raw), dtype=torch.uint8)
 
     def measure(self, outputs, case):
         return perplexity(outputs, 0, case.number)

@@ -870,6 +870,17 @@ class Perplexity(Spec):
         return self.told(case, lambda case: sum(self.means(case)) / len(case.sums))
 
     @misconception(
+        "You leave out the batches without a guess and take the mean of the others' means; a guess "
+        "of a small batch then counts for more than one of a large batch."
+    )
+    def mean_of_other_means(self, case):
+        def mean(case):
+            each = [s / n for s, n in zip(case.sums, case.counts, strict=True) if n]
+            return sum(each) / len(each)
+
+        return self.told(case, mean)
+
+    @misconception(
         "The sum of the losses is divided by the number of batches, and not by that of the guesses."
     )
     def divided_by_batches(self, case):
@@ -1089,8 +1100,8 @@ class TrainingStep(Spec):
         return self.walk(case, steps=False)
 
     @misconception(
-        "The gradients are not clipped at the moment of the step: clipping is missing, or it comes "
-        "too early or too late."
+        "The gradients are not clipped at the moment of the step: clipping is missing, it comes "
+        "too early or too late, or its bound is not `max_norm`."
     )
     def not_clipped(self, case):
         return self.walk(case, clip=lambda gradients, max_norm: gradients)
@@ -1184,9 +1195,15 @@ def trained(train: Callable, case: Case) -> dict:
     model = model_with(case.state)
     # The first optimiser of a process imports torch's compiler: that is nobody's training time.
     torch.optim.SGD(model.parameters())
+    # With more threads than the small tensors need, most of the computing would be waiting.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     watch = Watch(model, case.steps)
-    with suppress(BudgetError):
-        train(model)
+    try:
+        with suppress(BudgetError):
+            train(model)
+    finally:
+        torch.set_num_threads(threads)
     return {
         "passes": watch.passes,
         "too slow": watch.too_slow(),

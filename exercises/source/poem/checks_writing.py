@@ -55,7 +55,7 @@ def some_forbidden(logits: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
 
 
 def only(logits: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-    """Keep the logits of some indices only."""
+    """Keep the logits of some indexes only."""
     allowed = torch.zeros(len(logits), dtype=torch.bool).index_fill(0, kept, True)
     return logits.masked_fill(~allowed, -torch.inf)
 
@@ -90,6 +90,8 @@ def best(logits: torch.Tensor) -> int:
     """Return the index of the largest logit, the first if several are equal. Shape: (V,)."""
     if logits.dim() != 1:
         raise RuntimeError(f"draw takes logits of the shape (V,), not {tuple(logits.shape)}")
+    if bool((logits >= 0).all()) and abs(logits.sum().item() - 1) < 1e-3:
+        raise RuntimeError("draw takes logits, and these are probabilities")
     return int((logits == logits.max()).nonzero()[0])
 
 
@@ -106,25 +108,29 @@ class Recital(nn.Module):
 
     def __init__(self, script: Sequence[int], tempting: dict[int, int], V: int) -> None:
         super().__init__()
-        self.script, self.tempting, self.V = script, tempting, V
-        self.read: list[int] = []
-        self.recorded = False
+        self._script, self._tempting, self._V = script, tempting, V
+        self._read: list[int] = []
+        self._recorded = False
 
     def forward(self, x, state=None):
         if x.dim() != 2:
-            raise RuntimeError(f"the model reads indices of the shape (N, L), not {(*x.shape,)}")
-        given = F.one_hot(x, self.V)  # refuses what are no indices
-        self.read += x.flatten().tolist()
-        if len(self.read) > 2000:
-            raise RuntimeError("the model has read 2000 indices, and the poem has no end yet")
-        self.recorded |= torch.is_grad_enabled()
+            raise RuntimeError(f"the model reads indexes of the shape (N, L), not {(*x.shape,)}")
+        given = F.one_hot(x, self._V)  # refuses what are no indexes
+        self._read += x.flatten().tolist()
+        if len(self._read) > 2000:
+            raise RuntimeError("the model has read 2000 indexes, and the poem has no end yet")
+        self._recorded |= torch.is_grad_enabled()
         count = torch.zeros(1, len(x), 1) if state is None else state[0]
-        logits = torch.zeros(given.shape)  # (N, L, V)
+        # All are negative: to make a logit 0 does not forbid anything.
+        logits = torch.full(given.shape, -9.0)  # (N, L, V)
         for t in range(x.shape[1]):
             place = int(count[0, 0, 0]) + t
-            logits[:, t, self.script[place] if place < len(self.script) else EOS] = 6.0
-            if place in self.tempting:
-                logits[:, t, self.tempting[place]] = 9.0
+            if place < len(self._script):
+                logits[:, t, self._script[place]] = -3.0
+            else:
+                logits[:, t, EOS] = 6.0
+            if place in self._tempting:
+                logits[:, t, self._tempting[place]] = -1.0
         count = count + x.shape[1]
         return logits, (count, torch.zeros_like(count))
 
@@ -194,7 +200,9 @@ class WritingSpec(RefusingSpec):
     def ask(self, built: Any, case: Case) -> Any:
         model = self.model(case)
         poem = built(model, **self.arguments(case))
-        return {"poem": poem, "read": model.read, "autograd": model.recorded}
+        if poem is None:
+            return None
+        return {"poem": poem, "read": model._read, "autograd": model._recorded}
 
     def interpret(self, outputs: Any, case: Case) -> Any:
         if not isinstance(outputs, dict):
@@ -501,7 +509,7 @@ class TopP(RefusingSpec):
         return not 0 < case.p <= 1
 
     def ordered(self, case: Case) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the indices of the characters, the best first, and the sums of probabilities."""
+        """Return the indexes of the characters, the best first, and the sums of probabilities."""
         probs, order = F.softmax(case.logits.double(), dim=0).sort(descending=True)
         return order, probs.cumsum(0)
 
@@ -549,6 +557,16 @@ class TopP(RefusingSpec):
     )
     def one_too_many(self, case):
         return REFUSED if self.refuses(case) else self.best(case, self.needed(case) + 1)
+
+    @misconception(
+        "Where the sum is exactly p you keep one more; reaching p is enough, it need not be "
+        "exceeded."
+    )
+    def exactly_p_not_enough(self, case):
+        if self.refuses(case) or case.p == 1:
+            return self.reference(case)
+        _, total = self.ordered(case)
+        return self.best(case, int((total <= case.p).sum()) + 1)
 
     @misconception(
         "You add up the probabilities in the order of the vocabulary; the most probable characters "
@@ -661,8 +679,11 @@ class SampleNext(Spec):
         generator = torch.Generator().manual_seed(case.seed)
         first = generator.get_state()
         draws = [built(case.logits, generator) for _ in range(case.times)]
-        used = not torch.equal(generator.get_state(), first)
         kinds = sorted({type(drawn).__name__ for drawn in draws})
+        if kinds not in (["int"], ["Tensor"]):
+            torch.set_rng_state(before)
+            return None if kinds == ["NoneType"] else {"type": ", ".join(kinds)}
+        used = not torch.equal(generator.get_state(), first)
         generator.manual_seed(case.seed)
         again = [built(case.logits, generator) for _ in range(40)]
         untouched = torch.equal(torch.get_rng_state(), before)
@@ -696,6 +717,13 @@ class SampleNext(Spec):
         return int(case.logits.isfinite().sum())
 
     def interpret(self, outputs: Any, case: Case) -> Any:
+        if not isinstance(outputs, dict):
+            return outputs
+        if "draws" not in outputs:
+            raise ValueError(
+                f"What you return is of the type {outputs.get('type')}; an int is asked for, one "
+                "index of the vocabulary."
+            )
         counts = torch.zeros(len(case.logits))
         for drawn in outputs["draws"].tolist():
             if not 0 <= drawn < len(counts):
@@ -835,12 +863,22 @@ class FormMask(RefusingSpec):
     def refuses(self, case: Case) -> bool:
         return case.n_characters < 1 or case.n_lines < 2 or case.n_lines % 2 == 1
 
-    def ask(self, built: Any, case: Case) -> dict[str, Any]:
-        return {
+    def ask(self, built: Any, case: Case) -> dict[str, Any] | None:
+        masks = {
             f"place {place}": built(
                 place, case.n_characters, case.n_lines, list(case.words["entries"])
             )
             for place in case.places
+        }
+        return None if any(mask is None for mask in masks.values()) else masks
+
+    def interpret(self, outputs: Any, case: Case) -> Any:
+        """Name the type of what is no tensor: a list as long as a vocabulary says no more."""
+        if not isinstance(outputs, dict):
+            return outputs
+        return {
+            place: mask if isinstance(mask, torch.Tensor) else type(mask).__name__
+            for place, mask in outputs.items()
         }
 
     def answer(self, case: Case) -> dict[str, torch.Tensor]:
@@ -974,6 +1012,11 @@ class FormMask(RefusingSpec):
     def whole_numbers(self, case):
         return self.changed(case, lambda place, mask: mask.long())
 
+    @misconception("You return a list; a tensor of truth values is asked for.")
+    def list_returned(self, case):
+        right = self.reference(case)
+        return right if self.refuses(case) else dict.fromkeys(right, "list")
+
     @misconception("You return True where an entry is forbidden, and False where it may stand.")
     def turned_over(self, case):
         return self.changed(case, lambda place, mask: ~mask)
@@ -1056,6 +1099,20 @@ class Write(WritingSpec):
     )
     def autograd_left_on(self, case):
         return {**self.reference(case), "autograd": True}
+
+    @misconception(
+        "What the mask forbids gets the logit 0. That is a logit like any other, and here it is "
+        "the largest of all."
+    )
+    def zero_logits(self, case):
+        right = self.reference(case)
+        marks = [case.words["entries"][PAD]] * len(right["poem"])
+        return {**right, "poem": "".join(marks), "read": self.heard(case, marks[:-1])}
+
+    @misconception("Your answer is a list; it should be one string.")
+    def list_returned(self, case):
+        right = self.reference(case)
+        return {**right, "poem": list(right["poem"])}
 
     @misconception("The comma and the full stop are left out of the text; they are part of it.")
     def stops_left_out(self, case):
@@ -1141,6 +1198,24 @@ class ContinuePoem(WritingSpec):
             return REFUSED
         given = self.given(case)
         return self.told(case, given, " " * len(given) + case.script)
+
+    @misconception(
+        "The last character of the beginning is read twice: with the beginning, and once more "
+        "before the first draw. The logits of the first reading say already what comes next."
+    )
+    def last_read_twice(self, case):
+        if self.refuses(case):
+            return REFUSED
+        given = self.given(case)
+        answer = self.told(case, given, case.script[1:])
+        entries = case.words["entries"]
+        first = [entries[case.start], *(c if c in entries else "<unk>" for c in given.values())]
+        read = [*first, first[-1], *answer["poem"][len(given) :]][: len(answer["poem"])]
+        return {
+            **answer,
+            "read": "".join(read).removesuffix(STOPS[1]),
+            "more read than needed": True,
+        }
 
     @misconception("The beginning is missing from the text that you return.")
     def beginning_left_out(self, case):
@@ -1419,13 +1494,13 @@ class Nearest(Spec):
         return self.ranked(case, -self.similarity(case))
 
     @misconception(
-        "The indices are counted from the first character; they should be counted from the first "
+        "The indexes are counted from the first character; they should be counted from the first "
         "entry, so that entries[index] is the neighbour."
     )
     def counted_without_marks(self, case):
         return self.reference(case) - case.n_marks
 
-    @misconception("You return the similarities; the indices of the entries are asked for.")
+    @misconception("You return the similarities; the indexes of the entries are asked for.")
     def similarities(self, case):
         return self.similarity(case)[self.reference(case)]
 

@@ -269,7 +269,8 @@ def from_bytes(raw: bytes, vocabulary: Vocabulary | None = None) -> PoemLSTM:
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             "This is not a checkpoint: it cannot be read as a safetensors file "
-            f"({type(error).__name__}: {str(error)[:100]}). Was it written with save()?"
+            f"({type(error).__name__}: {str(error)[:100]}). Was it written with save() of "
+            "model.py? What torch.save writes is another format."
         ) from None
     _same_vocabulary(raw, vocabulary)
     for name, tensor in tensors.items():
