@@ -132,24 +132,29 @@ def batches(
         yield pad_sequence(rows, batch_first=True, padding_value=PAD)
 
 
-def guesses(model: PoemLSTM, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the loss of every guess that counts, and its target.
+def scores(model: PoemLSTM, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the scores of every guess that counts, and its target.
 
-    Targets that are padding or ``<unk>`` do not count, and no scores are computed for them: the
-    scores are the most expensive part of the network.
+    Targets that are padding or ``<unk>`` do not count, and nothing is computed for them: the scores
+    are the most expensive part of the network.
 
     Args:
         model: the network.
         ids: (N, L+1), a batch.
 
     Returns:
-        Both (guesses,).
+        The logits, (guesses, V), and the targets, (guesses,).
     """
     x, y = ids[:, :-1], ids[:, 1:]
     counts = (y != PAD) & (y != UNK)
     h, _state = model.read(x)
-    logits = model.out(h[counts])  # (guesses, V)
-    return F.cross_entropy(logits, y[counts], reduction="none"), y[counts]
+    return model.out(h[counts]), y[counts]
+
+
+def guesses(model: PoemLSTM, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the loss of every guess that counts, and its target, both (guesses,)."""
+    logits, targets = scores(model, ids)
+    return F.cross_entropy(logits, targets, reduction="none"), targets
 
 
 @dataclass(frozen=True)

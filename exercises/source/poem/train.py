@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
+import torch.nn.functional as F
 import typer
 from collection import CollectionError
 from model import (
@@ -25,10 +26,10 @@ from model import (
     Measure,
     PoemLSTM,
     batches,
-    guesses,
     load,
     measure,
     save,
+    scores,
 )
 from model import write as write_poems
 from poems import FORMS, UNK, Poem, Vocabulary
@@ -173,13 +174,14 @@ class Training:
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.lr * rate
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
-            losses, _targets = guesses(self.model, ids)
-        loss = losses.float().mean()
+            logits, targets = scores(self.model, ids)
+        # Outside, it is computed in the type of the logits: most of the time goes into moving them.
+        loss = F.cross_entropy(logits, targets).float()
         self._optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=1.0)
         self._optimizer.step()
-        return loss.item(), len(losses)
+        return loss.item(), len(targets)
 
     def store(self, path: Path) -> None:
         """Write down all that is needed to go on later; the file is replaced in one move."""
