@@ -145,10 +145,13 @@ def _objects(folder: Path, question: str) -> Iterator[tuple[Mutant, Any]]:
         asked.update(asked_questions(cell.source))
     expression = asked.pop(question)
     namespace: dict[str, Any] = {"__name__": "mutant"}
+    checked = False
     for cell in notebook.cells:
         if is_grade_code(cell) and question in asked_questions(cell.source):
             break
-        if cell.cell_type == "code" and not is_grade_code(cell):
+        checked |= is_grade_code(cell)
+        example = checked and "grade_id" not in cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and not is_grade_code(cell) and not example:
             with quiet():
                 exec(cell.source, namespace)
     for source in sources:

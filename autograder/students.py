@@ -267,7 +267,8 @@ def hand_in(student: Student, release: Path, target: Path) -> None:
 def objects_of(student: Student, notebook: NotebookNode, last: str | None = None) -> dict[str, Any]:
     """Run a made-up student's code in this process and return what is checked, by question.
 
-    The code is the course's own, so it may run here; real submissions never do.
+    The code is the course's own, so it may run here; real submissions never do.  Behind the first
+    check, cells without a ``grade_id`` are taken for examples, and left out.
 
     Args:
         student: the student.
@@ -288,11 +289,9 @@ def objects_of(student: Student, notebook: NotebookNode, last: str | None = None
                     break
                 continue
             grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
-            # A cell that only plays with the answers may well fail on a wrong one, and one that is
-            # not written yet stops where it should be.
-            plays = objects and grade_id is None
-            harmless = Exception if plays else NotImplementedError
-            with contextlib.suppress(harmless):
+            if objects and grade_id is None:
+                continue  # It only plays with the answers, and may well fail on a wrong one.
+            with contextlib.suppress(NotImplementedError):  # What is not written yet stops there.
                 exec(student.cells.get(grade_id, cell.source), namespace)
     return objects
 
