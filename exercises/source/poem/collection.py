@@ -199,9 +199,7 @@ def _copy(path: str, output: str, _pooch: object) -> None:
 def _short(error: Exception) -> str:
     import requests
 
-    if not isinstance(error, requests.RequestException):
-        return str(error)
-    if error.response is not None:
+    if isinstance(error, requests.HTTPError):
         return f"it answers {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):
         return f"no answer within {TIMEOUT:g} seconds"
