@@ -186,10 +186,9 @@ class _ClusterPool(Pool):
                 break
             time.sleep(0.1)
         self._executor = client.get_executor(pure=False)
-        try:
-            self._handle = client.scatter(plan, broadcast=True, hash=False)
-        except (OSError, TimeoutError):
-            raise self._gone() from None
+        # A task, and not scattered data: data is lost with the workers that hold it, a task is
+        # done again by another.
+        self._handle = client.submit(_given, plan, pure=False)
 
     def submit(self, submission: Submission) -> Future[Graded]:
         future: Future[Graded] = self._executor.submit(
@@ -223,6 +222,10 @@ class _ClusterPool(Pool):
         return AutograderError(f"The scheduler at {self._address} is gone.")
 
 
+def _given(plan: Plan) -> Plan:
+    return plan
+
+
 def _grade_there(plan: Plan, submission: Submission, package: str) -> Graded:
     if package_digest() != package:
         raise AutograderError(
@@ -244,6 +247,7 @@ def cluster_pool(plan: Plan, address: str) -> Iterator[Pool]:
         AutograderError: if the scheduler does not answer, or has no workers.
     """
     try:
+        import dask
         from distributed import Client
     except ImportError:
         raise AutograderError(
@@ -257,8 +261,11 @@ def cluster_pool(plan: Plan, address: str) -> Iterator[Pool]:
             f"The scheduler at {address} does not answer ({type(error).__name__}). Is it running, "
             "and is this its address? Start one with: dask scheduler"
         ) from None
+    # Data files of an assignment may be large, and Dask would warn of that.
+    quiet = dask.config.set({"distributed.admin.large-graph-warning-threshold": sys.maxsize})
     try:
-        yield _ClusterPool(client, address, plan)
+        with quiet:
+            yield _ClusterPool(client, address, plan)
     finally:
         # A scheduler that is gone does not say goodbye.
         client.close(timeout=_PATIENCE / 3)

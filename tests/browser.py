@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 WIDTHS = {"desktop": 1200, "phone": 390}
@@ -22,9 +22,14 @@ THEMES = ("light", "dark")
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 GRAVE = ("serious", "critical")
 READY = """async () => {
-  await document.fonts.ready;
   if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
+  await document.fonts.ready;
 }"""
+# What the browser itself measured. Playwright's own "networkidle" was seen to wait for ever.
+TRANSFERRED = """() => performance.getEntries()
+  .filter(entry => ["navigation", "resource"].includes(entry.entryType))
+  .filter(entry => !entry.name.includes("searchindex.js"))
+  .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
 
 
 @contextmanager
@@ -114,9 +119,6 @@ def violations(page: Page, leave_out: str | None = None) -> list[str]:
 
 def transferred(page: Page, address: str) -> int:
     """Open an address; return the bytes that were transferred, the search index left out."""
-    finished: list[Request] = []
-    page.on("requestfinished", lambda request: finished.append(request))
     visit(page, address)
-    page.wait_for_load_state("networkidle")
-    counted = [request for request in finished if "searchindex.js" not in request.url]
-    return sum(request.sizes()["responseBodySize"] for request in counted)
+    size: int = page.evaluate(TRANSFERRED)
+    return size

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -202,40 +202,49 @@ def zygotes(*, below: int | None = None) -> list[psutil.Process]:
     return found
 
 
-@contextmanager
-def dask(folder: Path, workers: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """Start a Dask cluster on this machine. Yields its address and the workers' processes."""
-    started = []
-    program = str(Path(sys.executable).parent / "dask")
-    where = folder / "scheduler.json"
+class Dask:
+    """A Dask cluster on this machine."""
 
-    def start(*arguments: str) -> subprocess.Popen[bytes]:
-        with (folder / "dask.log").open("ab") as log:
-            process = subprocess.Popen(
-                [program, *arguments, "--scheduler-file", str(where), "--no-dashboard"],
-                cwd=folder,
+    def __init__(self, folder: Path) -> None:
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self._folder = folder
+        self._where = folder / "scheduler.json"
+        self._scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0")
+        eventually(self._where.exists)
+        eventually(lambda: self._where.read_text().strip().endswith("}"))
+        self.address = json.loads(self._where.read_text())["address"]
+
+    def add_worker(self) -> None:
+        """Start one more worker."""
+        folder = ("--local-directory", str(self._folder))
+        self.workers.append(self._start("worker", "--nthreads", "1", "--no-nanny", *folder))
+
+    def close(self) -> None:
+        """Kill what still runs."""
+        for process in [*self.workers, self._scheduler]:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        program = str(Path(sys.executable).parent / "dask")
+        with (self._folder / "dask.log").open("ab") as log:
+            return subprocess.Popen(
+                [program, *arguments, "--scheduler-file", str(self._where), "--no-dashboard"],
+                cwd=self._folder,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        started.append(process)
-        return process
 
-    try:
-        start("scheduler", "--host", "127.0.0.1", "--port", "0")
-        eventually(where.exists)
-        eventually(lambda: where.read_text().strip().endswith("}"))
-        address = json.loads(where.read_text())["address"]
-        made = [
-            start("worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(folder))
-            for _number in range(workers)
-        ]
-        yield address, made
-    finally:
-        for process in started:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+
+@contextmanager
+def dask(folder: Path, workers: int) -> Iterator[Dask]:
+    """Start a Dask cluster with a number of workers on this machine."""
+    with closing(Dask(folder)) as cluster:
+        for _number in range(workers):
+            cluster.add_worker()
+        yield cluster
 
 
 @pytest.fixture(scope="session")

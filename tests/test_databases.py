@@ -167,8 +167,8 @@ def run(way: str, course: Course) -> None:
     if way.startswith("stock"):
         stock(course, "autograde", NAME)
     elif way == "cluster":
-        with dask(course.root, 2) as (address, _workers):
-            pool = partial(cluster_pool, address=address)
+        with dask(course.root, 2) as cluster:
+            pool = partial(cluster_pool, address=cluster.address)
             rows = list(grade(course, NAME, course.submitted(NAME), pool))
             assert [row.failure for row in rows if row.failure] == []
     else:
