@@ -261,10 +261,9 @@ def cluster_pool(plan: Plan, address: str) -> Iterator[Pool]:
             f"The scheduler at {address} does not answer ({type(error).__name__}). Is it running, "
             "and is this its address? Start one with: dask scheduler"
         ) from None
-    # Data files of an assignment may be large, and Dask would warn of that.
-    quiet = dask.config.set({"distributed.admin.large-graph-warning-threshold": sys.maxsize})
     try:
-        with quiet:
+        # Data files of an assignment may be large, and Dask would warn of that.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": sys.maxsize}):
             yield _ClusterPool(client, address, plan)
     finally:
         # A scheduler that is gone does not say goodbye.
