@@ -28,6 +28,7 @@ from .errors import AutograderError
 from .execute import DEAD, OVER, Executor, error_of, name_of, new_output
 from .forbidden import watched_in_one_thread
 from .i18n import _
+from .imports import IMPORTS_VARIABLE, told
 from .integrity import Flag, scan
 from .loader import CHECKS_FILE, load_specs
 from .notebooks import asked_questions, is_grade_code, only_checks, text_sources, update_sources
@@ -115,6 +116,7 @@ class RefereeExecute(Executor):
 
     _server: RefereeServer
     _cells: dict[str, Any]
+    _imports: dict[str, str]
 
     def preprocess(
         self, nb: NotebookNode, resources: Any, km: Any = None
@@ -124,12 +126,16 @@ class RefereeExecute(Executor):
         folder = self._assessment.folder
         self._specs = load_specs(folder) if (folder / CHECKS_FILE).exists() else {}
         names = [name_of(cell, index) for index, cell in enumerate(nb.cells)]
-        files = _python_files(Path(resources["metadata"]["path"] or "."), folder)
+        here = Path(resources["metadata"]["path"] or ".")
+        files = _python_files(here, folder)
         cells = [(names[i], cell) for i, cell in enumerate(nb.cells) if cell.cell_type == "code"]
         # All cells are read, for the names that they give to modules; the student's are judged.
         ours = {name for name, cell in cells if _is_instructors(cell)}
         found = scan([*files, *((name, cell.source) for name, cell in cells)])
         self._flags = [flag for flag in found if flag.cell not in ours]
+        # Where points are withheld, a person looks at whatever is imported.
+        held = any(flag.holds for flag in self._flags)
+        self._imports = {} if held else {IMPORTS_VARIABLE: told(_sources(here).values())}
         self._place = {name: index for index, name in enumerate(names)}
         nb, resources = super().preprocess(nb, resources, km)
         record = {
@@ -156,7 +162,7 @@ class RefereeExecute(Executor):
             self._folder = self._server.scratch
             # nbgrader sets the second one too, but for the whole process.
             ours = {WIRE_VARIABLE: self._server.address, "NBGRADER_EXECUTION": "autograde"}
-            self._env = {**os.environ, **ours}
+            self._env = {**os.environ, **ours, **self._imports}
             yield
 
     def _on_new_kernel(self) -> None:
@@ -319,13 +325,19 @@ class SaveReviewedGrades(SaveAutoGrades):  # type: ignore[misc]
             self.gradebook.db.commit()
 
 
+def _sources(folder: Path) -> dict[Path, bytes]:
+    """Read all Python files in a folder, by relative path."""
+    paths = sorted(path for path in folder.rglob("*.py") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in paths}
+
+
 def _python_files(folder: Path, source: Path) -> list[tuple[str, str]]:
     """Read the Python files of a submission that are not the assignment's own."""
-    paths = [path.relative_to(folder) for path in sorted(folder.rglob("*.py"))]
+    own = _sources(source)
     return [
-        (path.as_posix(), (folder / path).read_text(encoding="utf-8", errors="replace"))
-        for path in paths
-        if not (source / path).exists() and (folder / path).is_file()
+        (path.as_posix(), text.decode("utf-8", errors="replace"))
+        for path, text in _sources(folder).items()
+        if own.get(path) != text
     ]
 
 

@@ -46,6 +46,7 @@ WARM_KERNEL = "python3-warm"
 
 # What a student's kernel is told of the environment in which a class is graded.
 _PASSED_ON = (
+    "AUTOGRADER_IMPORTS",
     "AUTOGRADER_WIRE",
     "LANG",
     "LANGUAGE",

@@ -15,6 +15,7 @@ from .case import Case
 from .errors import AutograderError
 from .forbidden import Ban
 from .i18n import _
+from .imports import IMPORTS_VARIABLE, restrict
 from .loader import find_spec, load_specs
 from .referee import interpreted, judge
 from .seeds import public_seed
@@ -49,7 +50,7 @@ def settle() -> None:
 
     The working directory is the assignment's folder, though a cell may change it later, or delete
     the specs in it.  The referee's address is taken out of the environment, where that code would
-    find it.
+    find it, and so is what may be imported.
     """
     global _folder, _referee, _specs
     _folder = Path.cwd()
@@ -59,6 +60,9 @@ def settle() -> None:
     if _referee:
         with suppress(AutograderError):
             _specs = load_specs(_folder)
+    told = os.environ.pop(IMPORTS_VARIABLE, None)
+    if told is not None:
+        restrict(told)
 
 
 settle()

@@ -7,12 +7,14 @@ is right by a forbidden route: torch computes it, or somebody else wrote it.
 
 from __future__ import annotations
 
+import base64
 import json
 import py_compile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import dedent, indent
 from typing import Any
 
@@ -2940,14 +2942,25 @@ def hidden(*lines: str) -> Attack:
     return Attack(about, cell(*lines, DECOMPOSED), computes=True)
 
 
-def helped(ending: str, text: str) -> Callable[[Path], None]:
+def compiled(text: str) -> str:
+    """Compile a module, to base64."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "helper.py"
+        path.write_text(text, encoding="utf-8")
+        return base64.b64encode(Path(py_compile.compile(str(path)) or "").read_bytes()).decode()
+
+
+COMPILED = compiled(HELPER)
+
+
+def helped(ending: str, using: str, text: str = HELPER) -> Callable[[Path], None]:
     """Hand in a module beside the notebook, as source or compiled, and a cell that uses it."""
 
     def apply(folder: Path) -> None:
         with notebook_in(folder) as notebook:
-            named(notebook, "lstm-cell")["source"] = text
+            named(notebook, "lstm-cell")["source"] = source(using)
         path = folder / "helper.py"
-        path.write_text(HELPER, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         if ending == ".pyc":
             py_compile.compile(str(path), str(folder / "helper.pyc"))
             path.unlink()
@@ -2974,6 +2987,55 @@ HIDING = {
             import sys
             sys.path.insert(0, ".")
             from seaborn import lstm_cell
+            """
+        ),
+        computes=True,
+    ),
+    "rewritten-helper": Attack(
+        "Hands in a harmless module, and writes another one in its place.",
+        helped(
+            ".py",
+            f"""
+            with open("helper.py", "w") as file:
+                print({HELPER!r}, file=file)
+            {USE}
+            """,
+            text="def lstm_cell(): ...",
+        ),
+    ),
+    "rewritten-helper-compiled": Attack(
+        "Hands in a harmless module, and puts compiled code beside it.",
+        helped(
+            ".py",
+            f"""
+            import base64, pathlib, sys
+            pathlib.Path("helper.pyc").write_bytes(base64.b64decode({COMPILED!r}))
+            pathlib.Path("helper.py").rename("other.py")
+            {USE}
+            """,
+            text="def lstm_cell(): ...",
+        ),
+    ),
+    "logged-module": Attack(
+        "Has a log written that is a module, and imports it.",
+        cell(
+            f"""
+            import logging, sys
+            sys.path.append("")
+            logging.FileHandler("noted.py").emit(logging.makeLogRecord({{"msg": {HELPER!r}}}))
+            from noted import lstm_cell
+            """
+        ),
+        computes=True,
+    ),
+    "shelled-module": Attack(
+        "Has another program put a module there, and imports it.",
+        cell(
+            f"""
+            import subprocess, sys
+            sys.path.append("")
+            subprocess.run(["tee", "noted.py"], input={HELPER!r}, text=True)
+            from noted import lstm_cell
             """
         ),
         computes=True,

@@ -26,17 +26,18 @@ VOCABULARY = poems.Vocabulary.published()
 
 
 @pytest.fixture(autouse=True)
-def bundled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure on the bundled poems, wherever the tests run."""
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure on the bundled poems, wherever the tests run, and what lies in this folder."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(checks.collection, "is_cached", lambda: False)
     checks.held_out_and_training.cache_clear()
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
+def small() -> Path:
     """Write an untrained network."""
     torch.manual_seed(0)
-    path = tmp_path / "small.safetensors"
+    path = Path("small.safetensors")
     model.save(model.PoemLSTM(len(VOCABULARY), 8, 8, tied=True), path, VOCABULARY)
     return path
 
@@ -46,11 +47,12 @@ def verdict_on(handed_in: object) -> Verdict:
     return judge(spec, 1, interpreted(spec, partial(play, spec, handed_in)), public=True)
 
 
-def test_the_committed_network_earns_everything() -> None:
-    verdict = verdict_on(NETWORK)
+def test_the_committed_network_earns_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(NETWORK.parent)
+    verdict = verdict_on(NETWORK.name)
     assert verdict.passed, verdict.reason
     assert verdict.points == 20
-    assert verdict_on(str(NETWORK)) == verdict
+    assert verdict_on(Path(NETWORK.name)) == verdict
     assert NETWORK.stat().st_size < model.MAX_BYTES
 
 
@@ -95,6 +97,8 @@ def test_a_network_that_is_none_is_told(small: Path, change: object, told: str) 
         ("nowhere.safetensors", "“nowhere.safetensors” cannot be read: No such file"),
         (".", "cannot be read: Is a directory"),
         ("a\0b", "embedded null byte"),
+        (NETWORK, "move “poem.safetensors” there"),
+        ("../small.safetensors", "move “small.safetensors” there"),
     ],
 )
 def test_what_is_no_file_is_told(handed_in: object, told: str) -> None:
@@ -104,14 +108,14 @@ def test_what_is_no_file_is_told(handed_in: object, told: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", bytes(100), json.dumps([1]).encode()])
-def test_a_file_that_is_no_checkpoint_is_told(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "file"
+def test_a_file_that_is_no_checkpoint_is_told(content: bytes) -> None:
+    path = Path("file")
     path.write_bytes(content)
     assert "This is not a checkpoint" in verdict_on(path).reason
 
 
-def test_ten_gigabytes_are_told_and_not_read(tmp_path: Path) -> None:
-    path = tmp_path / "file"
+def test_ten_gigabytes_are_told_and_not_read() -> None:
+    path = Path("file")
     with path.open("wb") as file:
         file.truncate(10 << 30)
     assert "10,737,418,240 bytes, and 10,000,000 are allowed" in verdict_on(path).reason
@@ -146,7 +150,7 @@ def test_the_report_says_when_the_collection_was_missing() -> None:
 
 
 def test_the_report_names_a_copy_of_the_books_network(
-    tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = poems.load("bundled")
     monkeypatch.setattr(checks, "held_out_and_training", lambda: (library, library))
@@ -156,7 +160,7 @@ def test_the_report_names_a_copy_of_the_books_network(
     with torch.no_grad():
         for parameter in noisy.parameters():
             parameter += 0.1 * parameter.std() * torch.randn_like(parameter)
-    path = tmp_path / "noisy.safetensors"
+    path = Path("noisy.safetensors")
     model.save(noisy, path, VOCABULARY)
     assert "nearly that of the book's network" in remarks(path)
     assert remarks(small) == ""

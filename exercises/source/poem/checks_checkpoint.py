@@ -125,6 +125,11 @@ class Checkpoint(MeasuredSpec):
         path = Path(built)
         if built == "nothing yet":
             return "No network is handed in yet: train one, and name its file in the cell above."
+        if path.is_absolute() or ".." in path.parts:
+            return (
+                f"Only what lies in the notebook's folder is handed in: move “{path.name}” there, "
+                "and give its name without a folder."
+            )
         try:
             if path.stat().st_size > model.MAX_BYTES:
                 return path.stat().st_size

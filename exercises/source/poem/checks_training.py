@@ -1238,76 +1238,55 @@ def is_same(state: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> b
     return all(torch.equal(value, other[name]) for name, value in state.items())
 
 
-class FitOne(Spec):
-    """A network that learns one poem by heart.
+class LearningSpec(Spec):
+    """A question whose answer trains a model; what it has become is compared, said in a sentence.
 
-    Shape:
-        - ids: (L+1,)
-        - What is compared: how the model with the trained parameters guesses this poem
+    Each case has ``steps`` (so many are allowed) and ``state`` (the parameters at first).
     """
 
-    name = "fit_one"
-    points = 4
-    proof_seeds = 4
-    bar = 0.5
+    wanted = ""
 
-    def cases(self, draw: Draw) -> Iterator[Case]:
-        yield self.case(draw, "a poem with repeated characters", 19)
-        yield self.case(draw, "a poem of one character", 1)
+    def arguments(self, case: Case) -> tuple:
+        """Return what the student's function gets between the model and the steps."""
+        raise NotImplementedError
 
-    def case(self, draw: Draw, label: str, L: int) -> Case:
-        V = 11
-        inner = draw.integers(L, low=5, high=V)
-        inner[0] = 4  # occurs nowhere else: who has never guessed it cannot do so by accident
-        ids = torch.cat([torch.tensor([BOS]), inner, torch.tensor([EOS])])
-        state = draw_model(draw, V, 13, 31, dtype=torch.float32, scale=0.15)
-        return Case(label, ids=ids, steps=100, state=state)
+    def loss(self, state: dict[str, torch.Tensor], case: Case) -> float:
+        """Measure how badly a model with given parameters guesses."""
+        raise NotImplementedError
+
+    def habit(self, state: dict[str, torch.Tensor], case: Case, loss: float) -> str | None:
+        """Say what a model does that has these parameters, if it is something known."""
+        raise NotImplementedError
 
     def call(self, student, case: Case):
-        return trained(lambda model: student(model, case.ids, case.steps), case)
+        return trained(lambda model: student(model, *self.arguments(case), case.steps), case)
 
     def interpret(self, outputs, case: Case):
         state = check_budget(outputs, case)
-        x, y = case.ids[None, :-1], case.ids[None, 1:]
-        loss = self.largest_loss(state, x, y)
+        loss = self.loss(state, case)
         if outputs["passes"] > case.steps:
             return self.told("took more steps than it was allowed")
         if math.isnan(loss):
             return self.told("consists of numbers that are NaN")
-        if loss <= self.bar:
-            return self.told("knows the poem by heart")
         if is_same(state, case.state):
             return self.told("is what it was before")
-        habits = {
-            "says what it has just read": (x, x),
-            "says what comes before, not what comes after": (y, x),
-            "knows all but the end": (x[:, :-1], y[:, :-1]),
-            "knows all but the beginning": (x[:, 1:], y[:, 1:]),
-        }
-        for habit, (read, said) in habits.items():
-            if self.largest_loss(state, read, said) <= self.bar:
-                return self.told(habit)
-        if loss > self.largest_loss(case.state, x, y):
-            return self.told("is worse than before")
-        raise ValueError(
-            f"After your training the largest loss of a guess is {loss:.2f}; it should be at most "
-            f"{self.bar:g}."
-        )
+        habit = self.habit(state, case, loss)
+        if habit is None and loss > self.loss(case.state, case):
+            habit = "is worse than before"
+        if habit is None:
+            raise ValueError(self.complaint(case, loss))
+        return self.told(habit)
 
-    def largest_loss(
-        self, state: dict[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor
-    ) -> float:
-        """Find the loss of the worst guess of the model with given parameters."""
-        with torch.no_grad():
-            logits, _ = model_with(state)(x)
-        return F.cross_entropy(logits[0], y[0], reduction="none").max().item()
+    def complaint(self, case: Case, loss: float) -> str:
+        """Say how far a model that does nothing known is from what is wanted."""
+        raise NotImplementedError
 
     def told(self, what: str) -> dict[str, str]:
         """Put together what is compared."""
         return {"the trained model": what}
 
     def reference(self, case: Case):
-        return self.told("knows the poem by heart")
+        return self.told(self.wanted)
 
     @misconception(
         "The parameters of the model are what they were before: no step reaches them. Perhaps you "
@@ -1321,21 +1300,6 @@ class FitOne(Spec):
     )
     def not_shifted(self, case):
         return self.told("says what it has just read")
-
-    @misconception(
-        "The model has learnt to guess the character before, not the one after: inputs and targets "
-        "are exchanged."
-    )
-    def shifted_backwards(self, case):
-        return self.told("says what comes before, not what comes after")
-
-    @misconception("The model knows the poem but not its end: <eos> has never been a target.")
-    def end_left_out(self, case):
-        return self.told("knows all but the end")
-
-    @misconception("The model cannot begin: it has never read <bos> in your training.")
-    def beginning_left_out(self, case):
-        return self.told("knows all but the beginning")
 
     @misconception(
         "The model is worse than before: it steps uphill, or its steps are much too long."
@@ -1355,7 +1319,84 @@ class FitOne(Spec):
         return self.told("took more steps than it was allowed")
 
 
-class LearnPoems(Spec):
+class FitOne(LearningSpec):
+    """A network that learns one poem by heart.
+
+    Shape:
+        - ids: (L+1,)
+        - What is compared: how the model with the trained parameters guesses this poem
+    """
+
+    name = "fit_one"
+    points = 4
+    proof_seeds = 4
+    wanted = "knows the poem by heart"
+    bar = 0.5
+
+    def cases(self, draw: Draw) -> Iterator[Case]:
+        yield self.case(draw, "a poem with repeated characters", 19)
+        yield self.case(draw, "a poem of one character", 1)
+
+    def case(self, draw: Draw, label: str, L: int) -> Case:
+        V = 11
+        inner = draw.integers(L, low=5, high=V)
+        inner[0] = 4  # occurs nowhere else: who has never guessed it cannot do so by accident
+        ids = torch.cat([torch.tensor([BOS]), inner, torch.tensor([EOS])])
+        state = draw_model(draw, V, 13, 31, dtype=torch.float32, scale=0.15)
+        return Case(label, ids=ids, steps=100, state=state)
+
+    def arguments(self, case: Case) -> tuple:
+        return (case.ids,)
+
+    def loss(self, state: dict[str, torch.Tensor], case: Case) -> float:
+        return self.largest_loss(state, case.ids[None, :-1], case.ids[None, 1:])
+
+    def habit(self, state: dict[str, torch.Tensor], case: Case, loss: float) -> str | None:
+        if loss <= self.bar:
+            return self.wanted
+        x, y = case.ids[None, :-1], case.ids[None, 1:]
+        habits = {
+            "says what it has just read": (x, x),
+            "says what comes before, not what comes after": (y, x),
+            "knows all but the end": (x[:, :-1], y[:, :-1]),
+            "knows all but the beginning": (x[:, 1:], y[:, 1:]),
+        }
+        for habit, (read, said) in habits.items():
+            if self.largest_loss(state, read, said) <= self.bar:
+                return habit
+        return None
+
+    def complaint(self, case: Case, loss: float) -> str:
+        return (
+            f"After your training the largest loss of a guess is {loss:.2f}; it should be at most "
+            f"{self.bar:g}."
+        )
+
+    def largest_loss(
+        self, state: dict[str, torch.Tensor], x: torch.Tensor, y: torch.Tensor
+    ) -> float:
+        """Find the loss of the worst guess of the model with given parameters."""
+        with torch.no_grad():
+            logits, _ = model_with(state)(x)
+        return F.cross_entropy(logits[0], y[0], reduction="none").max().item()
+
+    @misconception(
+        "The model has learnt to guess the character before, not the one after: inputs and targets "
+        "are exchanged."
+    )
+    def shifted_backwards(self, case):
+        return self.told("says what comes before, not what comes after")
+
+    @misconception("The model knows the poem but not its end: <eos> has never been a target.")
+    def end_left_out(self, case):
+        return self.told("knows all but the end")
+
+    @misconception("The model cannot begin: it has never read <bos> in your training.")
+    def beginning_left_out(self, case):
+        return self.told("knows all but the beginning")
+
+
+class LearnPoems(LearningSpec):
     """A network that learns from some poems what is true of others.
 
     Shape:
@@ -1366,6 +1407,7 @@ class LearnPoems(Spec):
     name = "learn_poems"
     points = 6
     proof_seeds = 2
+    wanted = "knows what poems have in common"
     margin = 0.55
 
     def cases(self, draw: Draw) -> Iterator[Case]:
@@ -1409,54 +1451,41 @@ class LearnPoems(Spec):
                 last = i - 4
         return total / (ids[:, 1:] != PAD).sum().item()
 
-    def call(self, student, case: Case):
-        return trained(
-            lambda model: student(model, case.train_ids, case.valid_ids, case.steps), case
-        )
+    def arguments(self, case: Case) -> tuple:
+        return (case.train_ids, case.valid_ids)
 
-    def interpret(self, outputs, case: Case):
-        state = check_budget(outputs, case)
+    def loss(self, state: dict[str, torch.Tensor], case: Case) -> float:
+        return self.loss_of(state, case.hidden["test_ids"])
+
+    def loss_of(self, state: dict[str, torch.Tensor], ids: torch.Tensor) -> float:
+        """Measure the loss of a model with given parameters on poems (N, L+1)."""
+        return loss_on(state, ids[:, :-1], ids[:, 1:])
+
+    def habit(self, state: dict[str, torch.Tensor], case: Case, loss: float) -> str | None:
         best = case.hidden["best"]
-
-        def loss_of(ids: torch.Tensor, state: dict = state) -> float:
-            return loss_on(state, ids[:, :-1], ids[:, 1:])
-
-        loss, bar = loss_of(case.hidden["test_ids"]), best + self.margin
-        if outputs["passes"] > case.steps:
-            return self.told("took more steps than it was allowed")
-        if math.isnan(loss):
-            return self.told("consists of numbers that are NaN")
-        measured = loss_of(case.valid_ids)
-        if measured < min(best, loss - 0.4):  # nobody gets there who has only measured them
-            return self.told("knows the poems for validation by heart")
-        if loss <= bar:
-            return self.told("knows what poems have in common")
-        if is_same(state, case.state):
-            return self.told("is what it was before")
+        # Nobody gets there who has only measured them.
+        if self.loss_of(state, case.valid_ids) < min(best, loss - 0.4):
+            return "knows the poems for validation by heart"
+        if loss <= best + self.margin:
+            return self.wanted
         if loss_on(state, case.train_ids[:, 1:], case.train_ids[:, 1:]) < 0.3:
-            return self.told("says what it has just read")
-        if loss_of(case.train_ids) < best:
-            return self.told("knows the poems for training by heart")
-        if loss > loss_of(case.hidden["test_ids"], case.state):
-            return self.told("is worse than before")
-        raise ValueError(
+            return "says what it has just read"
+        if self.loss_of(state, case.train_ids) < best:
+            return "knows the poems for training by heart"
+        return None
+
+    def complaint(self, case: Case, loss: float) -> str:
+        return (
             f"After your training the loss of a guess in other poems is {loss:.2f} on average; it "
-            f"should be at most {bar:.2f}."
+            f"should be at most {case.hidden['best'] + self.margin:.2f}."
         )
-
-    def told(self, what: str) -> dict[str, str]:
-        """Put together what is compared."""
-        return {"the trained model": what}
-
-    def reference(self, case: Case):
-        return self.told("knows what poems have in common")
 
     @misconception(
         "The parameters of the model are what they were before: no step reaches them, or you put "
         "the first ones back at the end."
     )
     def never_moved(self, case):
-        return self.told("is what it was before")
+        return super().never_moved(case)
 
     @misconception(
         "The model knows the training poems by heart and fails on others: it holds the last "
@@ -1474,24 +1503,14 @@ class LearnPoems(Spec):
         return self.told("knows the poems for validation by heart")
 
     @misconception(
-        "The model has learnt to say what it has just read: your targets are not shifted."
-    )
-    def not_shifted(self, case):
-        return self.told("says what it has just read")
-
-    @misconception(
         "The model is worse than before: it steps uphill, or you keep the worst parameters."
     )
     def uphill(self, case):
-        return self.told("is worse than before")
-
-    @misconception("The parameters have become NaN: the steps are much too long, or go uphill.")
-    def not_a_number(self, case):
-        return self.told("consists of numbers that are NaN")
+        return super().uphill(case)
 
     @misconception(
         "Autograd has recorded more than `steps` forward passes: you take too many steps, or "
         "autograd also records how you measure the validation poems."
     )
     def too_many_steps(self, case):
-        return self.told("took more steps than it was allowed")
+        return super().too_many_steps(case)

@@ -48,6 +48,11 @@ app = typer.Typer(
 console = Console()
 CUT = 130
 """Longer poems are cut here for training: the mark, 128 characters and one more."""
+WAYS: dict[str, dict[str, float]] = {
+    "T=1": {},
+    "T=0.8, p=0.95": {"temperature": 0.8, "top_p": 0.95},
+}
+"""How the poems are drawn that :func:`evaluate` judges."""
 
 
 @dataclass(frozen=True)
@@ -427,7 +432,9 @@ def pick_bf16(precision: str, device: torch.device) -> bool:
 def evaluate(
     checkpoint: Checkpoint,
     split: Annotated[str, typer.Option(help="validation or test.")] = "validation",
-    samples: Annotated[int, typer.Option(help="How many quatrains to write and judge.")] = 1000,
+    samples: Annotated[
+        int, typer.Option(min=2, help="How many quatrains to write and judge.")
+    ] = 1000,
     seed: Annotated[int, typer.Option(help="Seeds the samples.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     threads: Threads = 0,
@@ -446,26 +453,16 @@ def evaluate(
     figures: dict[str, float] = {**asdict(measured)}
     generator = torch.Generator().manual_seed(seed)
     known = {line for poem in found["train"] for line in poem.lines}
-    for name, settings in (("T=1", {}), ("T=0.8, p=0.95", {"temperature": 0.8, "top_p": 0.95})):
-        written = []
-        for form in ("5x4", "7x4"):
-            written += [
-                (form, text)
-                for text in write_poems(
-                    network, vocabulary, form, n=samples // 2, ruled=False,
-                    generator=generator, **settings,
-                )
-            ]  # fmt: skip
-        cut = [(form, _lines(text)) for form, text in written]
-        lines = [line for _form, poem in cut for line in poem if len(line) >= 5]
-        figures |= {
-            f"right form, {name}": sum(_is(text, form) for form, text in written) / len(written),
-            f"four equal lines, {name}": sum(
-                len(poem) == 4 and len({len(line) for line in poem}) == 1 for _form, poem in cut
-            ) / len(written),
-            f"lines from the training poems, {name}": sum(line in known for line in lines)
-            / len(lines),
-        }  # fmt: skip
+    for name, settings in WAYS.items():
+        written = [
+            (form, text)
+            for form in ("5x4", "7x4")
+            for text in write_poems(
+                network, vocabulary, form, n=samples // 2, ruled=False, generator=generator,
+                **settings,
+            )
+        ]  # fmt: skip
+        figures |= {f"{what}, {name}": share for what, share in judge(written, known).items()}
     real = [line for poem in found[split] for line in poem.lines]
     figures[f"lines of the {split} poems that are in the training poems"] = sum(
         line in known for line in real
@@ -477,6 +474,23 @@ def evaluate(
     for name, value in figures.items():
         table.add_row(name, f"{value:,.4g}" if isinstance(value, float) else f"{value:,}")
     console.print(table)
+
+
+def judge(written: list[tuple[str, str]], known: set[str]) -> dict[str, float]:
+    """Say which share of quatrains has its form, and which share of their lines is copied.
+
+    Args:
+        written: forms, and texts that were written without rules.
+        known: the lines of the training poems.
+    """
+    poems = [_lines(text) for _form, text in written]
+    lines = [line for poem in poems for line in poem if len(line) >= 5]
+    equal = [len(poem) == 4 and len({len(line) for line in poem}) == 1 for poem in poems]
+    return {
+        "right form": sum(_is(text, form) for form, text in written) / len(written),
+        "four equal lines": sum(equal) / len(written),
+        "lines from the training poems": sum(line in known for line in lines) / max(len(lines), 1),
+    }
 
 
 def _lines(text: str) -> list[str]:
