@@ -58,6 +58,7 @@ class Exam:
             index: the case's place.
             backward: whether its gradients are wanted too.
         """
+        backward = backward and bool(self.spec.gradients)
         key = (misconception.name, index, backward)
         if not backward and (misconception.name, index, True) in self._wrong:
             key = (misconception.name, index, True)

@@ -42,6 +42,8 @@ def map_leaves(function: Callable[[str, Any], Any], tree: Tree, path: str = "") 
     Returns:
         A new tree of the same structure.
     """
+    if isinstance(tree, torch.Tensor):  # Most are, and to ask for a Mapping takes longer.
+        return function(path, tree)
     if isinstance(tree, Mapping):
         return {key: map_leaves(function, item, _join(path, key)) for key, item in tree.items()}
     if isinstance(tree, (tuple, list)):
@@ -61,7 +63,7 @@ def leaves(tree: Tree, names: Names = (), path: str = "") -> Iterator[tuple[str,
     Yields:
         Pairs of a dotted path and the leaf.
     """
-    if isinstance(tree, torch.Tensor):  # Most are, and to ask for a Mapping takes longer.
+    if isinstance(tree, torch.Tensor):
         yield path, tree
     elif isinstance(tree, Mapping):
         for key, item in tree.items():

@@ -20,6 +20,7 @@ import psutil
 import pytest
 import torch
 from book import build_side_by_side, copy_book
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "exercises" / "source"
@@ -321,8 +322,15 @@ NEITHER = "def double(x):\n    return x\n\ndef half(x):\n    return x"
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the whole book once. Returns the folder of its pages."""
-    folder = copy_book(tmp_path_factory.mktemp("book"))
-    result = build_side_by_side(folder)
-    assert result.returncode == 0, result.stdout + result.stderr
+    """Build the whole book, once for all processes that test. Returns the folder of its pages."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, built = shared / "book", shared / "book.built"
+    with FileLock(shared / "book.lock"):
+        if not built.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            result = build_side_by_side(copy_book(folder))
+            assert result.returncode == 0, result.stdout + result.stderr
+            built.touch()
     return folder / "_build" / "html"

@@ -5,7 +5,7 @@ You may read all of this: it says how your answers are checked, not how to write
 
 import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -22,24 +22,28 @@ Weights = dict[str, torch.Tensor]
 State = tuple[torch.Tensor, torch.Tensor]
 
 
+@cache
+def lstm(*sizes: int, **options: object) -> nn.LSTM:
+    """Make a layer whose parameters have names and shapes, and no memory: others are put in."""
+    return nn.LSTM(*sizes, **options, device="meta")
+
+
 def draw_weights(draw: Draw, *sizes: int, dtype: torch.dtype, **options: object) -> Weights:
     """Draw what torch.nn.LSTM(*sizes, **options) holds, by its own names and shapes."""
-    layer = nn.LSTM(*sizes, **options, device="meta")
-    shapes = {name: value.shape for name, value in layer.named_parameters()}
+    shapes = {name: value.shape for name, value in lstm(*sizes, **options).named_parameters()}
     return {name: draw.normal(*shape, scale=0.5, dtype=dtype) for name, shape in shapes.items()}
 
 
 def torch_lstm(weights: Weights, x: torch.Tensor, state: State | None, **options: object):
     """Run torch.nn.LSTM with these parameters, whose names say which options it needs."""
     rows, H_in = weights["weight_ih_l0"].shape
-    layer = nn.LSTM(
+    layer = lstm(
         H_in,
         rows // 4,
         num_layers=sum(name.startswith("weight_hh") and name[-1] != "e" for name in weights),
         bidirectional="weight_ih_l0_reverse" in weights,
         bias="bias_ih_l0" in weights,
         proj_size=len(weights.get("weight_hr_l0", ())),
-        device="meta",  # No memory is filled with parameters that are replaced anyway.
         **options,
     )
     return functional_call(layer, weights, (x, state))

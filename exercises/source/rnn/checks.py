@@ -4,6 +4,7 @@ You may read all of this: it says how your answers are checked, not how to write
 """
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import accumulate, pairwise
 
 import torch
@@ -37,11 +38,17 @@ def draw_layers(
     return state
 
 
+@cache
+def torch_rnn(*sizes: int, **options: object) -> nn.RNN:
+    """Make a layer whose parameters have names and shapes, and no memory: others are put in."""
+    return nn.RNN(*sizes, **options, device="meta")
+
+
 def run_rnn(state: dict, x: torch.Tensor, h_0: torch.Tensor, **options: object):
     """Run torch.nn.RNN with these parameters: x (L, N, H_in), h_0 (D*num_layers, N, H_out)."""
     H_out, H_in = state["weight_ih_l0"].shape
     D = 2 if "weight_ih_l0_reverse" in state else 1
-    rnn = nn.RNN(H_in, H_out, len(state) // (4 * D), bidirectional=D == 2, dtype=x.dtype, **options)
+    rnn = torch_rnn(H_in, H_out, len(state) // (4 * D), bidirectional=D == 2, **options)
     return functional_call(rnn, state, (x, h_0))
 
 
