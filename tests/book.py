@@ -24,7 +24,7 @@ PAGES = [ROOT / f"{entry['file']}.md" for part in CONTENTS for entry in part["ch
 CHAPTERS = [page for page in PAGES if "{code-cell}" in page.read_text(encoding="utf-8")]
 """The pages that are notebooks."""
 
-NOTEBOOK = """\
+HEADER = """\
 ---
 jupytext:
   text_representation:
@@ -85,7 +85,7 @@ def build_page(folder: Path, body: str) -> subprocess.CompletedProcess[str]:
     """Build a book of one page, with the real book's configuration, by jupyter-book's command."""
     copy_book(folder)
     (folder / "_toc.yml").write_text("format: jb-book\nroot: index\n", encoding="utf-8")
-    (folder / "index.md").write_text(f"{NOTEBOOK}# A page\n\n{body}", encoding="utf-8")
+    (folder / "index.md").write_text(f"{HEADER}# A page\n\n{body}", encoding="utf-8")
     return _run(folder, "jupyter-book", "build", ".", "-n", "-W", "--keep-going")
 
 

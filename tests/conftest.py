@@ -19,7 +19,7 @@ import postgresql
 import psutil
 import pytest
 import torch
-from book import build_side_by_side, copy_book
+from book import HEADER, build_side_by_side, copy_book
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,18 +72,9 @@ class Half(Spec):
         return case.x / 2
 '''
 
-NOTEBOOK = """---
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
-# Two functions
+NOTEBOOK = (
+    HEADER
+    + """# Two functions
 
 ```{code-cell} ipython3
 from autograder import check
@@ -126,6 +117,7 @@ nbgrader:
 check("half", half)
 ```
 """
+)
 
 STUDENTS = """
 squares:

@@ -1,5 +1,7 @@
 """A small assignment with a measured question: a file is handed in, and its mean byte counts."""
 
+from book import HEADER
+
 CHECKS = '''
 import numpy as np
 import torch
@@ -35,29 +37,16 @@ class Checkpoint(MeasuredSpec):
         return ["It begins with 7."] if outputs[0] == 7 else ()
 '''
 
-HEAD = """---
-jupytext:
-  text_representation:
-    extension: .md
-    format_name: myst
-kernelspec:
-  display_name: Python 3
-  language: python
-  name: python3
----
-
-# A file
+NOTEBOOK = (
+    HEADER
+    + """# A file
 
 ```{code-cell} ipython3
 from pathlib import Path
 
 from autograder import check
 ```
-"""
 
-NOTEBOOK = (
-    HEAD
-    + """
 ```{code-cell} ipython3
 ---
 nbgrader:
