@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from importlib.abc import SourceLoader
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 from .i18n import _
 
@@ -36,24 +38,28 @@ def told(sources: Iterable[bytes]) -> str:
 def restrict(told: str) -> None:
     """Let this process import nothing but libraries and the files that were read.
 
-    Libraries are what lies where modules are looked for now, unless the working directory is or
-    lies there.
+    Libraries are what lies where modules are looked for now, but not in the working directory or
+    among temporary files, unless a place for modules is in there.
 
     Args:
         told: what the environment variable says.
     """
-    here = os.path.join(os.path.realpath(os.curdir), "")
-    places = {os.path.join(os.path.realpath(path), "") for path in sys.path}
-    _Finder.libraries = tuple(place for place in places if not here.startswith(place))
-    _Finder.read = frozenset(told.split())
+    places = dict.fromkeys(map(_folder, sys.path), True)
+    places |= {_folder(tempfile.gettempdir()): False, _folder(os.curdir): False}
+    _Finder.places, _Finder.read = places, frozenset(told.split())
     sys.meta_path[:] = [_Finder if each is PathFinder else each for each in sys.meta_path]
+
+
+def _folder(path: str) -> str:
+    return os.path.join(os.path.realpath(path), "")
 
 
 class _Finder(PathFinder):
     """Looks where Python looks, and refuses what was not read."""
 
-    libraries: tuple[str, ...] = ()
-    read: frozenset[str] = frozenset()
+    places: ClassVar[dict[str, bool]] = {}
+    """Folders, and whether what lies in them is a library; the innermost decides."""
+    read: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def find_spec(
@@ -66,7 +72,8 @@ class _Finder(PathFinder):
         if found is None or found.origin is None:
             return found  # A folder without __init__.py: what is in it is looked for here, too.
         origin = os.path.realpath(found.origin)
-        if origin.startswith(cls.libraries):
+        around = [place for place in cls.places if origin.startswith(place)]
+        if around and cls.places[max(around, key=len)]:
             return found
         try:
             source = Path(origin).read_bytes() if origin.endswith(".py") else b""

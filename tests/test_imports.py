@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import py_compile
 import subprocess
 import sys
@@ -26,11 +27,20 @@ except BaseException as error:
 """
 
 
-def said(folder: Path, source: str, *read: str) -> str:
-    """Run a source in a folder of which some files were read; return what it prints or raises."""
+def said(folder: Path, source: str, *read: str, path: str = "") -> str:
+    """Run a source in a folder of which some files were read; return what it prints or raises.
+
+    Args:
+        path: where else modules are looked for.
+    """
     given = json.dumps([told((folder / name).read_bytes() for name in read), source])
     result = subprocess.run(
-        [sys.executable, "-c", RUN], cwd=folder, input=given, capture_output=True, text=True
+        [sys.executable, "-c", RUN],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": path},
+        input=given,
+        capture_output=True,
+        text=True,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
@@ -95,3 +105,13 @@ def test_libraries_are_imported_and_found(folder: Path) -> None:
     )
     assert said(folder, source) == "fine"
     assert "No module named 'nowhere'" in said(folder, "import nowhere")
+
+
+def test_the_working_directory_may_lie_among_libraries(folder: Path) -> None:
+    work = folder / "work"
+    work.mkdir()
+    (work / "own.py").write_text("VALUE = 5\n")
+    source = "import helper; print(helper.VALUE); import own"
+    lines = said(work, source, path=str(folder)).splitlines()
+    assert lines[0] == "1"
+    assert "“own” cannot be imported" in lines[1]
