@@ -35,18 +35,18 @@ def told(sources: Iterable[bytes]) -> str:
     return " ".join(sorted({_digest(source) for source in sources}))
 
 
-def restrict(told: str) -> None:
+def restrict(text: str) -> None:
     """Let this process import nothing but libraries and the files that were read.
 
     Libraries are what lies where modules are looked for now, but not in the working directory or
     among temporary files, unless a place for modules is in there.
 
     Args:
-        told: what the environment variable says.
+        text: what the environment variable says.
     """
     places = dict.fromkeys(map(_folder, sys.path), True)
     places |= {_folder(tempfile.gettempdir()): False, _folder(os.curdir): False}
-    _Finder.places, _Finder.read = places, frozenset(told.split())
+    _Finder.places, _Finder.read = places, frozenset(text.split())
     sys.meta_path[:] = [_Finder if each is PathFinder else each for each in sys.meta_path]
 
 
