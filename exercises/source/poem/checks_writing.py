@@ -657,7 +657,7 @@ class SampleNext(Spec):
         yield self.case(draw, "four characters", [0.8, 0.12, 0.05, 0.03])
         yield self.case(draw, "forbidden characters", [0.55, 0.0, 0.3, 0.0, 0.15])
         yield self.case(draw, "enormous logits", [0.85, 0.1, 0.05], plus=1e4)
-        yield self.case(draw, "enormous negative logits", [0.9, 0.1], plus=-1e4)
+        yield self.case(draw, "enormous negative logits", [0.8, 0.2], plus=-1e4)
         yield self.case(draw, "float32", [0.15, 0.8, 0.05], dtype=torch.float32)
         yield self.case(draw, "only one is left", [0.0, 1.0, 0.0])
 
@@ -678,7 +678,11 @@ class SampleNext(Spec):
         before = torch.get_rng_state()
         generator = torch.Generator().manual_seed(case.seed)
         first = generator.get_state()
-        draws = [built(case.logits, generator) for _ in range(case.times)]
+        draws = [built(case.logits, generator) for _ in range(40)]
+        # To seed the global generator takes long, and it is wrong however often it is done.
+        alone = torch.equal(torch.get_rng_state(), before)
+        times = case.times if alone else min(case.times, 300)
+        draws += [built(case.logits, generator) for _ in range(40, times)]
         kinds = sorted({type(drawn).__name__ for drawn in draws})
         if kinds not in (["int"], ["Tensor"]):
             torch.set_rng_state(before)
