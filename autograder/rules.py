@@ -35,7 +35,7 @@ fine -: unicodedata unittest warnings weakref inspect os sys traceback IPython a
 fine -: torch matplotlib mpl_toolkits scipy pandas sklearn seaborn tqdm PIL einops torchvision
 tell -: dis resource atexit base64 codecs zlib gzip bz2 lzma binascii zipfile
 tell -: tarfile urllib requests http shutil glob io getpass
-tell -: gc signal subprocess threading _thread concurrent builtins
+tell -: gc signal subprocess threading _thread concurrent builtins safetensors
 hold -: ctypes cffi marshal importlib bltns codeop code pickle cloudpickle dill shelve
 hold -: runpy multiprocessing socket pty mmap ipykernel checks copyreg
 hold -: doctest pdb bdb trace pydoc pkgutil site cProfile profile

@@ -246,6 +246,7 @@ HELD = [
 ]
 
 TOLD = [
+    "from safetensors.torch import save_file\nsave_file({}, 'my.safetensors')",
     "from sys import settrace",
     "import os\nos.system('ls')",
     "import os\nos.fork()",
