@@ -145,6 +145,7 @@ def test_patience_ends_a_training_that_gets_worse(
     ("arguments", "told"),
     [
         (("train", "NET", "--resume"), "there is no training to resume"),
+        (("evaluate", "NET", "--samples", "1"), "greater than or equal to 2"),
         (("train", "NET", "--precision", "fp64"), "--precision is auto, bf16 or fp32, not fp64"),
         (("train", "NET", "--device", "tpu"), "--device is auto, cpu or cuda, not tpu"),
         (("train", "NET", "--h-in", "8"), "puts out 8 numbers, not 256"),

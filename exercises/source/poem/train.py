@@ -340,7 +340,7 @@ default = Recipe()
 @app.command()
 def train(
     checkpoint: Checkpoint,
-    epochs: Annotated[float | None, typer.Option(help="How often to read all poems.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over all poems; else 3.")] = None,
     minutes: Annotated[float | None, typer.Option(help="How long to train, instead.")] = None,
     h_in: Annotated[int, typer.Option(help="The size of a character's row.")] = default.H_in,
     h_out: Annotated[int, typer.Option(help="The size of the LSTM's memory.")] = default.H_out,
