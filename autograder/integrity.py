@@ -69,7 +69,10 @@ def scan(cells: Iterable[tuple[str, str]]) -> list[Flag]:
         for line, kind, name in found:
             line = min(max(line, 1), len(lines))
             code = lines[line - 1].strip()[:200]
-            holds = kind not in rules.TOLD and (writing or kind not in ("unknown", "path"))
+            holds = kind not in rules.TOLD
+            if kind in ("unknown", "path") and not writing:
+                # What is not there cannot be imported; what is there may run whatever it is given.
+                holds = kind == "unknown" and rules.is_there(name)
             flags[Flag(cell, line, code, rules.reason(kind, name), holds)] = None
     return list(flags)
 

@@ -32,6 +32,8 @@ fine -: csv dataclasses datetime decimal difflib enum fractions functools hashli
 fine -: json locale logging math numbers operator pathlib platform pprint queue random re secrets
 fine -: statistics string struct tempfile textwrap time timeit types typing typing_extensions uuid
 fine -: unicodedata unittest warnings weakref inspect os sys traceback IPython autograder numpy
+fine -: colorsys configparser contextvars errno fnmatch graphlib hmac html keyword reprlib sched
+fine -: shlex stat zoneinfo
 fine -: torch matplotlib mpl_toolkits scipy pandas sklearn seaborn tqdm PIL einops torchvision
 tell -: dis resource atexit base64 codecs zlib gzip bz2 lzma binascii zipfile
 tell -: tarfile urllib requests http shutil glob io getpass

@@ -3016,6 +3016,11 @@ HIDING = {
             text="def lstm_cell(): ...",
         ),
     ),
+    "run-by-a-library": hidden(
+        "import sympy",
+        "decompositions = sympy.sympify("
+        "\"__import__('torch._decomp.decompositions', fromlist=['x'])\")",
+    ),
     "logged-module": Attack(
         "Has a log written that is a module, and imports it.",
         cell(

@@ -20,6 +20,9 @@ LSTM_CELL = ROOT / "exercises/source/lstm-cell"
 
 HELD = [
     # modules, by whatever name they come
+    "import sympy",
+    "from zipimport import zipimporter",
+    "import _ctypes",
     "import ctypes",
     "import torch, ctypes",
     "import ctypes as c",
@@ -246,6 +249,7 @@ HELD = [
 ]
 
 TOLD = [
+    "import a_module_that_is_nowhere",
     "from safetensors.torch import save_file\nsave_file({}, 'my.safetensors')",
     "from sys import settrace",
     "import os\nos.system('ls')",
@@ -297,6 +301,7 @@ TOLD = [
 ]
 
 ORDINARY = [
+    "import configparser, html, shlex, zoneinfo\nfrom fnmatch import fnmatch",
     "import torch\nfrom torch import nn\nimport torch.nn.functional as F\nimport numpy as np\n"
     "import matplotlib.pyplot as plt\nimport math, random, time, copy, itertools",
     "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def __init__(self, n):\n"
