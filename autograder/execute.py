@@ -242,6 +242,8 @@ class Executor(Execute):  # type: ignore[misc]
     def output(self, outs: list[Any], msg: Any, display_id: str, cell_index: int) -> Any:
         """Collect a cell's output, up to what is allowed; then stop the cell."""
         if self._silenced:
+            if time.monotonic() - self._interrupted > 1:  # Code can catch an interrupt, or lose it.
+                self._interrupt()
             return None
         size = len(str(msg["content"]))
         self._cell_bytes += size
@@ -254,9 +256,13 @@ class Executor(Execute):  # type: ignore[misc]
         text = message.format(cell=self.cell_output_kb, all=self.submission_output_kb)
         notice = new_output("stream", name="stdout", text=f"\n{text}\n")
         outs.append(notice)
-        # What prints without end would go on until the time is over.
-        self._interruption = asyncio.ensure_future(ensure_async(self.km.interrupt_kernel()))
+        self._interrupt()
         return notice
+
+    def _interrupt(self) -> None:
+        """Interrupt the cell: what prints without end would go on until the time is over."""
+        self._interrupted = time.monotonic()
+        self._interruption = asyncio.ensure_future(ensure_async(self.km.interrupt_kernel()))
 
 
 def name_of(cell: NotebookNode, index: int) -> str:

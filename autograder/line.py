@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import select
+import signal
 import socket
 import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 __all__ = ["OUTPUTS", "REQUESTS", "End", "Line"]
@@ -30,6 +31,16 @@ _LENGTH = struct.Struct(">I")
 _HEAD = struct.Struct(">BH")
 _MAX_FRAME = 256 * 2**20
 _PIECE = 2**18
+
+
+@contextlib.contextmanager
+def _whole() -> Iterator[None]:
+    """Let nothing interrupt this thread: half a message would spoil all that come after it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGXCPU])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Line:
@@ -62,7 +73,7 @@ class Line:
         head = _HEAD.pack(channel, len(views)) + b"".join(_LENGTH.pack(len(v)) for v in views)
         length = len(head) + sum(map(len, views))
         # As with ZeroMQ: whether the other end lives is for others to find out.
-        with self._sending, contextlib.suppress(OSError):
+        with self._sending, _whole(), contextlib.suppress(OSError):
             self._connection.sendall(b"".join([_LENGTH.pack(length), head, *views]))
 
     def poll(self, channel: int, seconds: float) -> bool:

@@ -42,6 +42,10 @@ BODIES = {
     "computes": "while True: pass",
     "waits": "import time\ntime.sleep(60)",
     "prints": "while True: print('x' * 1000)",
+    "prints-on": (
+        "left = 1\nwhile True:\n    try:\n        while True: print('x' * 1000)\n"
+        "    except KeyboardInterrupt:\n        if not left: raise\n        left -= 1"
+    ),
     "allocates": "import torch\ntorch.ones(2**30)\nreturn 2 * x",
     "fills": "open('large', 'wb').write(bytes(2**26))\nreturn 2 * x",
     "opens": "return [open('/dev/null') for _ in range(10**6)]",
@@ -55,6 +59,7 @@ REASONS = {
     "computes": "CPU time for this cell",
     "waits": "did not finish within 8 seconds",
     "prints": "KeyboardInterrupt",
+    "prints-on": "KeyboardInterrupt",
     "allocates": "memory",
     "fills": "OSError",
     "opens": "Too many open files",
