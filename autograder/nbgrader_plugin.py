@@ -126,8 +126,8 @@ class RefereeExecute(Executor):
         folder = self._assessment.folder
         self._specs = load_specs(folder) if (folder / CHECKS_FILE).exists() else {}
         names = [name_of(cell, index) for index, cell in enumerate(nb.cells)]
-        here = Path(resources["metadata"]["path"] or ".")
-        files = _python_files(here, folder)
+        sources = _sources(Path(resources["metadata"]["path"] or "."))
+        files = _without_own(sources, folder)
         cells = [(names[i], cell) for i, cell in enumerate(nb.cells) if cell.cell_type == "code"]
         # All cells are read, for the names that they give to modules; the student's are judged.
         ours = {name for name, cell in cells if _is_instructors(cell)}
@@ -135,7 +135,7 @@ class RefereeExecute(Executor):
         self._flags = [flag for flag in found if flag.cell not in ours]
         # Where points are withheld, a person looks at whatever is imported.
         held = any(flag.holds for flag in self._flags)
-        self._imports = {} if held else {IMPORTS_VARIABLE: told(_sources(here).values())}
+        self._imports = {} if held else {IMPORTS_VARIABLE: told(sources.values())}
         self._place = {name: index for index, name in enumerate(names)}
         nb, resources = super().preprocess(nb, resources, km)
         record = {
@@ -331,12 +331,12 @@ def _sources(folder: Path) -> dict[Path, bytes]:
     return {path.relative_to(folder): path.read_bytes() for path in paths}
 
 
-def _python_files(folder: Path, source: Path) -> list[tuple[str, str]]:
-    """Read the Python files of a submission that are not the assignment's own."""
-    own = _sources(source)
+def _without_own(sources: dict[Path, bytes], folder: Path) -> list[tuple[str, str]]:
+    """Pick the Python files of a submission that are not the assignment's own, as text."""
+    own = _sources(folder)
     return [
         (path.as_posix(), text.decode("utf-8", errors="replace"))
-        for path, text in _sources(folder).items()
+        for path, text in sources.items()
         if own.get(path) != text
     ]
 

@@ -192,9 +192,8 @@ def _misconception(spec: Spec, misconception: Misconception, seed: int) -> str:
     answers = answered(backward=False)
     compared = zip(answers, held.expected, strict=True)
     if not any(climb(spec, answer, right, top=Rung.VALUES) for answer, right in compared):
-        answers = answered(
-            backward=True
-        )  # Which takes longer: it is wrong in gradients, if at all.
+        # It is wrong in the gradients, if at all; to find them takes longer.
+        answers = answered(backward=True)
     verdict = judge(spec, seed, _said(held, answers), public=True)
     if verdict.passed:
         return "it passes"
